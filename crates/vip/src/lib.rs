@@ -1,0 +1,43 @@
+//! Named VIPs: labels, names, addresses and the service table.
+//!
+//! A label on a port, `VIP_0 = /myservice:6666`, asks for a VIP. This crate reads
+//! such labels, makes the DNS name and the address of a named VIP, and derives from
+//! tasks, statuses and records the one table that a node's datapath and DNS are made
+//! from ([`table::build`]). `docs/guide/vips.md` has the rules that users meet, and
+//! `docs/decisions/0002-vip-names-and-labels.md` why some differ from DC/OS.
+//!
+//! It is pure: no IO, no clock, no randomness. It never stores a table and never
+//! writes a record; who claims an address writes it to the store.
+//!
+//! ```
+//! use vip::{Host, Label, VipRanges, claim, fqdn, record_name};
+//!
+//! let label = Label::parse("VIP_0", "/myservice:6666").unwrap().unwrap();
+//! let Host::Name(name) = &label.host else { panic!("not a name") };
+//! assert_eq!(fqdn(name, "marathon").unwrap(), "myservice.marathon.l4lb.thisdcos.directory");
+//!
+//! let record = claim(&record_name(name, "marathon").unwrap(), &VipRanges::default(), |_| false);
+//! assert!(record.unwrap().ipv4.octets()[0] == 11);
+//! ```
+
+mod address;
+mod fragment;
+mod hash;
+mod label;
+mod name;
+mod ranges;
+mod record;
+pub mod table;
+mod wanted;
+
+pub use address::{ClaimError, candidates, candidates6, claim};
+pub use fragment::fragment;
+pub use label::{Host, Label, LabelError, LabelFlaw, TaskLabel};
+pub use name::{ALIAS_ZONES, APP_FRAMEWORK, MAX_NAME, ZONE, fqdn, in_zone, record_name};
+pub use ranges::{AddressRange, DNS_ADDRESSES, RangeError, VipRanges};
+pub use record::VipRecord;
+pub use table::{
+    Backend, BackendState, Near, NetworkKey, Policy, Problem, Service, ServiceKey, ServiceTable,
+    TableInput,
+};
+pub use wanted::{Wanted, wanted};
