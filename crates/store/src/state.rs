@@ -1,0 +1,63 @@
+//! All records as of one revision.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use marathon::App;
+use model::{AppId, Deployment, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
+use vip::VipRecord;
+
+/// A record with the revision that wrote it.
+#[derive(Debug)]
+pub struct Held<T> {
+    /// The record.
+    pub record: Arc<T>,
+    /// Revision of the transaction that wrote it.
+    pub revision: u64,
+}
+
+impl<T> Clone for Held<T> {
+    fn clone(&self) -> Self {
+        Self {
+            record: Arc::clone(&self.record),
+            revision: self.revision,
+        }
+    }
+}
+
+impl<T> Deref for Held<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.record
+    }
+}
+
+/// Every record of the store as of `revision`.
+///
+/// Versions of apps are not part of it; they are read one by one.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The store's revision that this is the state of.
+    pub revision: u64,
+    /// Apps in their current version.
+    pub apps: BTreeMap<AppId, Held<App>>,
+    /// Tasks.
+    pub tasks: BTreeMap<TaskId, Held<Task>>,
+    /// Statuses, as their nodes reported them.
+    pub statuses: BTreeMap<TaskId, Held<TaskStatus>>,
+    /// Nodes that are alive.
+    pub nodes: BTreeMap<NodeId, Held<Node>>,
+    /// Named VIPs by `<label>.<framework>`.
+    pub vips: BTreeMap<String, Held<VipRecord>>,
+    /// Deployments under way, by id.
+    pub deployments: BTreeMap<String, Held<Deployment>>,
+    /// What the leader knows of launches.
+    pub launches: BTreeMap<AppId, Held<Launch>>,
+    /// Wishes to end tasks.
+    pub kills: BTreeMap<TaskId, Held<Kill>>,
+    /// Keys whose values could not be read, with the reason. They are left as they
+    /// are and disturb nobody else.
+    pub unreadable: BTreeMap<String, String>,
+}

@@ -1,0 +1,423 @@
+//! The mirror shows what a fresh list shows.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::{
+    AppId, Command, Deployment, Goal, Kill, Launch, Node, NodeId, Resources, Task, TaskId,
+    TaskState, TaskStatus, Timestamp,
+};
+use proptest::prelude::*;
+use store::{
+    Change, Commit, Expect, KEPT_VERSIONS, Mirror, Outcome, Records, RedbStore, State, Store, Write,
+};
+use vip::VipRecord;
+
+struct Bench {
+    store: Arc<RedbStore>,
+    records: Records,
+    mirror: Mirror,
+    _directory: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = RedbStore::open(directory.path().join("store.redb"))
+            .await
+            .unwrap();
+        let store = Arc::new(store);
+        let records = Records::new(Arc::clone(&store) as Arc<dyn Store>);
+        let mirror = Mirror::start(records.clone());
+        Self {
+            store,
+            records,
+            mirror,
+            _directory: directory,
+        }
+    }
+
+    async fn commit(&self, change: Change) -> Outcome {
+        self.records.commit(change).await.unwrap()
+    }
+
+    async fn committed(&self, change: Change) -> Arc<State> {
+        match self.commit(change).await {
+            Outcome::Committed(revision) => self.mirror.at_least(revision).await,
+            Outcome::Conflict => panic!("an expectation did not hold"),
+        }
+    }
+
+    async fn raw(&self, key: &str, value: &str) -> Arc<State> {
+        let write = Write::Put(key.into(), Bytes::copy_from_slice(value.as_bytes()), None);
+        let commit = Commit {
+            compares: Vec::new(),
+            writes: vec![write],
+        };
+        match self.store.commit(commit).await.unwrap() {
+            Outcome::Committed(revision) => self.mirror.at_least(revision).await,
+            Outcome::Conflict => unreachable!(),
+        }
+    }
+}
+
+fn app_id(index: usize) -> AppId {
+    AppId::resolve(["/a", "/a/b", "/shop/cart.x"][index % 3]).unwrap()
+}
+
+fn task_id(index: usize) -> TaskId {
+    TaskId::for_instance(&app_id(index), &format!("{index}"))
+}
+
+fn app(index: usize, version: i64) -> marathon::App {
+    serde_json::from_value(serde_json::json!({
+        "id": app_id(index).as_str(), "cmd": "sleep 1", "instances": 1, "cpus": 1.0, "mem": 1.0,
+        "disk": 0.0, "gpus": 0, "executor": "", "requirePorts": false, "backoffSeconds": 1,
+        "backoffFactor": 1.15, "maxLaunchDelaySeconds": 300, "networks": [{"mode": "host"}],
+        "upgradeStrategy": {"minimumHealthCapacity": 1.0, "maximumOverCapacity": 1.0},
+        "labels": {}, "killSelection": "YOUNGEST_FIRST", "unreachableStrategy": "disabled",
+        "role": "*", "version": Timestamp::from_millis(version).to_string(),
+    }))
+    .unwrap()
+}
+
+fn task(index: usize) -> Task {
+    Task {
+        id: task_id(index),
+        app: app_id(index),
+        framework: "marathon".into(),
+        version: Timestamp::from_millis(1),
+        node: node_id(index),
+        goal: Goal::Run,
+        command: Command::default(),
+        env: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        resources: Resources::default(),
+        container: mesos::ContainerInfo::native(),
+        ports: Vec::new(),
+        health_checks: Vec::new(),
+        kill_grace_ms: 3000,
+        created: Timestamp::from_millis(1),
+    }
+}
+
+fn node_id(index: usize) -> NodeId {
+    NodeId(["one", "two/odd%"][index % 2].into())
+}
+
+fn status(index: usize) -> TaskStatus {
+    TaskStatus {
+        task: task_id(index),
+        node: node_id(index),
+        state: TaskState::Running,
+        message: None,
+        network_infos: Vec::new(),
+        healthy: Some(true),
+        health: Vec::new(),
+        container: None,
+        staged: Timestamp::from_millis(1),
+        started: None,
+        ended: None,
+        exit_code: None,
+    }
+}
+
+fn node(index: usize) -> Node {
+    Node {
+        id: node_id(index),
+        addresses: Vec::new(),
+        resources: Resources::default(),
+        ports: Vec::new(),
+        engines: Vec::new(),
+        zone: None,
+        version: "1".into(),
+        since: Timestamp::from_millis(1),
+    }
+}
+
+fn launch(index: usize) -> Launch {
+    Launch {
+        app: app_id(index),
+        version: Timestamp::from_millis(1),
+        waiting: 1,
+        since: Timestamp::from_millis(1),
+        not_before: None,
+        next_delay_ms: 0,
+        reasons: vec!["no node".into()],
+        last_failure: None,
+    }
+}
+
+fn vip(index: usize) -> VipRecord {
+    VipRecord {
+        name: format!("v{index}.marathon"),
+        ipv4: std::net::Ipv4Addr::new(11, 0, 0, index as u8),
+        ipv6: None,
+    }
+}
+
+fn deployment(index: usize) -> Deployment {
+    Deployment {
+        id: format!("d{index}"),
+        version: Timestamp::from_millis(1),
+        affected: vec![],
+    }
+}
+
+fn kill(index: usize) -> Kill {
+    Kill {
+        task: task_id(index),
+        reason: "asked".into(),
+    }
+}
+
+/// One random change of one random record.
+async fn step(bench: &Bench, kind: usize, index: usize, delete: bool) {
+    let mut change = Change::new();
+    let any = Expect::Any;
+    match (kind, delete) {
+        (0, false) => change.put_app(&app(index, index as i64), any),
+        (0, true) => change.delete_app(&app_id(index), any),
+        (1, false) => change
+            .put_task(&task(index), any)
+            .put_status(&status(index), any),
+        (1, true) => change.delete_task(&task_id(index), any),
+        (2, false) => change.put_status(&status(index), any),
+        (2, true) => change.delete_status(&node_id(index), &task_id(index), any),
+        (3, false) => {
+            let lease = bench.records.grant(600).await.unwrap();
+            change.put_node(&node(index), lease, any)
+        }
+        (3, true) => change.delete_node(&node_id(index), any),
+        (4, false) => change.put_vip(&vip(index), any),
+        (4, true) => change.delete_vip(&vip(index), any),
+        (5, false) => change.put_deployment(&deployment(index), any),
+        (5, true) => change.delete_deployment(&deployment(index).id, any),
+        (6, false) => change
+            .put_launch(&launch(index), any)
+            .put_kill(&kill(index), any),
+        (6, true) => change
+            .delete_launch(&app_id(index), any)
+            .delete_kill(&task_id(index), any),
+        _ => {
+            let keys = [
+                "tasks/x",
+                "apps/a",
+                "deployments/d1",
+                "status/no",
+                "other/key",
+            ];
+            bench
+                .raw(keys[index % keys.len()], "{\"not\": \"a record\"}")
+                .await;
+            &mut change
+        }
+    };
+    assert!(matches!(bench.commit(change).await, Outcome::Committed(_)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn equals_a_fresh_list(
+        steps in prop::collection::vec((0_usize..8, 0_usize..6, any::<bool>()), 1..60),
+        hold in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let bench = Bench::new().await;
+            let mut held = Vec::new();
+            for (kind, index, delete) in steps {
+                step(&bench, kind, index, delete).await;
+                // Readers that keep states make the mirror copy instead of reuse.
+                if hold {
+                    held.push(bench.mirror.state());
+                }
+            }
+            let fresh = bench.records.state().await.unwrap();
+            let mirrored = bench.mirror.at_least(fresh.revision).await;
+            assert_eq!(format!("{fresh:#?}"), format!("{mirrored:#?}"));
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_broken_record_disturbs_nobody() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.mirror.at_least(1).await.revision, 1);
+    let mut change = Change::new();
+    change
+        .put_app(&app(0, 1), Expect::Absent)
+        .put_task(&task(0), Expect::Absent);
+    bench.committed(change).await;
+    let state = bench.raw("apps/a_b", "{\"id\": 12").await;
+    assert!(state.unreadable["apps/a_b"].contains("line 1"));
+    let state = bench
+        .raw("apps/shop", &serde_json::to_string(&app(0, 1)).unwrap())
+        .await;
+    assert!(state.unreadable["apps/shop"].contains("another record"));
+    assert_eq!(state.apps.len(), 1);
+    assert_eq!(state.tasks.len(), 1);
+    let mut change = Change::new();
+    change.put_app(&app(1, 1), Expect::Any);
+    let state = bench.committed(change).await;
+    assert_eq!(
+        state.unreadable.len(),
+        1,
+        "a good record takes the place of a broken one"
+    );
+    assert_eq!(state.apps.len(), 2);
+}
+
+#[tokio::test]
+async fn expectations_and_revisions() {
+    let bench = Bench::new().await;
+    let mut create = Change::new();
+    create
+        .put_app(&app(0, 1), Expect::Absent)
+        .put_deployment(&deployment(0), Expect::Absent);
+    let state = bench.committed(create).await;
+    let revision = state.apps[&app_id(0)].revision;
+    assert_eq!(revision, state.revision);
+    let attempt = async |expect| {
+        let mut change = Change::new();
+        change
+            .put_app(&app(0, 2), expect)
+            .delete_deployment("d0", Expect::Any);
+        bench.commit(change).await
+    };
+    assert_eq!(attempt(Expect::Absent).await, Outcome::Conflict);
+    assert_eq!(
+        attempt(Expect::Revision(revision + 1)).await,
+        Outcome::Conflict
+    );
+    assert_eq!(
+        bench.mirror.state().deployments.len(),
+        1,
+        "a conflict changes nothing"
+    );
+    assert!(matches!(
+        attempt(Expect::Revision(revision)).await,
+        Outcome::Committed(_)
+    ));
+
+    let mut unversioned = app(0, 1);
+    unversioned.version = None;
+    let mut change = Change::new();
+    change.put_app(&unversioned, Expect::Any);
+    let refused = bench.records.commit(change).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("apps/a") && refused.contains("no version"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn versions_come_and_go_with_their_app() {
+    let bench = Bench::new().await;
+    for version in 1..=KEPT_VERSIONS as i64 + 5 {
+        for index in [0, 1] {
+            let mut change = Change::new();
+            change.put_app(&app(index, version), Expect::Any);
+            bench.committed(change).await;
+        }
+    }
+    let versions = bench.records.app_versions(&app_id(0)).await.unwrap();
+    assert_eq!(versions.len(), KEPT_VERSIONS);
+    assert_eq!(
+        versions[0],
+        Timestamp::from_millis(6),
+        "the oldest ones went, in order"
+    );
+    let old = bench
+        .records
+        .app_version(&app_id(0), versions[0])
+        .await
+        .unwrap();
+    assert_eq!(old, Some(app(0, 6)));
+    let none = bench
+        .records
+        .app_version(&app_id(0), Timestamp::from_millis(1))
+        .await
+        .unwrap();
+    assert_eq!(none, None);
+
+    let mut change = Change::new();
+    change.delete_app(&app_id(0), Expect::Any);
+    let state = bench.committed(change).await;
+    assert_eq!(state.apps.keys().collect::<Vec<_>>(), [&app_id(1)]);
+    assert!(
+        bench
+            .records
+            .app_versions(&app_id(0))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let others = bench.records.app_versions(&app_id(1)).await.unwrap();
+    assert_eq!(others.len(), KEPT_VERSIONS, "/a is not the group /a");
+}
+
+#[tokio::test]
+async fn vips_share_no_address() {
+    let bench = Bench::new().await;
+    let claim = async |name: &str, last: u8| {
+        let record = VipRecord {
+            name: name.into(),
+            ..vip(last.into())
+        };
+        let mut change = Change::new();
+        change.put_vip(&record, Expect::Absent);
+        bench.commit(change).await
+    };
+    assert!(matches!(
+        claim("a.marathon", 1).await,
+        Outcome::Committed(_)
+    ));
+    assert_eq!(
+        claim("b.marathon", 1).await,
+        Outcome::Conflict,
+        "the address is taken"
+    );
+    assert_eq!(
+        claim("a.marathon", 2).await,
+        Outcome::Conflict,
+        "the name is taken"
+    );
+    let mut change = Change::new();
+    change.delete_vip(
+        &VipRecord {
+            name: "a.marathon".into(),
+            ..vip(1)
+        },
+        Expect::Any,
+    );
+    bench.committed(change).await;
+    assert!(matches!(
+        claim("b.marathon", 1).await,
+        Outcome::Committed(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_slow_mirror_lists_again() {
+    let bench = Bench::new().await;
+    bench.mirror.at_least(1).await;
+    // Commits that wait together are published together, and more than one of these
+    // is more than the history holds.
+    let commits = (0..4).map(|round| {
+        let put = |index: usize| Write::Put(format!("other/{round}/{index}"), Bytes::new(), None);
+        let writes = (0..9000).map(put).collect();
+        bench.store.commit(Commit {
+            compares: Vec::new(),
+            writes,
+        })
+    });
+    futures::future::try_join_all(commits).await.unwrap();
+    let mut change = Change::new();
+    change.put_app(&app(0, 1), Expect::Absent);
+    assert_eq!(bench.committed(change).await.apps.len(), 1);
+}
