@@ -1,0 +1,125 @@
+//! Sealane's own API, and the metrics.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header;
+use model::{AppId, TaskId};
+use serde_json::{Value, json};
+
+use crate::context::Api;
+use crate::params::Params;
+use crate::refusal::Refusal;
+use crate::shape::{Board, Embed, failure};
+use crate::views::{LogStream, ProblemView};
+
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// `GET /v1/apps/{id}`: why instances of an app wait.
+pub(crate) async fn app(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let id = AppId::resolve(&id).map_err(|_| Refusal::NoApp(format!("/{id}")))?;
+    let state = api.state().await?;
+    let Some(app) = state.apps.get(&id) else {
+        return Err(Refusal::NoApp(id.to_string()));
+    };
+    let launch = state.launches.get(&id);
+    let waiting = launch.filter(|launch| launch.waiting > 0);
+    let last = launch.and_then(|launch| launch.last_failure.as_ref());
+    Ok(Json(json!({
+        "app": Board::of(&state).app(app, Embed { tasks: true, ..Embed::default() })?,
+        "waiting": waiting.map_or(0, |launch| launch.waiting),
+        "since": waiting.map(|launch| launch.since),
+        "notBefore": waiting.and_then(|launch| launch.not_before),
+        "reasons": waiting.map_or(&[][..], |launch| &launch.reasons),
+        "lastFailure": last.map(|last| failure(&state, &id, last)),
+    })))
+}
+
+/// `GET /v1/vips`: what this node's datapath has.
+pub(crate) async fn vips(State(api): State<Arc<Api>>) -> Json<Value> {
+    Json(json!({ "vips": api.context.views.vips() }))
+}
+
+/// `GET /v1/status`: the parts of the daemon.
+pub(crate) async fn status(State(api): State<Arc<Api>>) -> Json<Value> {
+    let state = api.context.mirror.state();
+    Json(json!({
+        "node": api.context.node,
+        "version": api.context.version,
+        "now": (api.context.now)(),
+        "store": {
+            "revision": state.revision,
+            "apps": state.apps.len(),
+            "tasks": state.tasks.len(),
+            "nodes": state.nodes.len(),
+            "vips": state.vips.len(),
+            "deployments": state.deployments.len(),
+            "unreadable": state.unreadable.len(),
+        },
+        "parts": api.context.views.status(),
+    }))
+}
+
+/// `GET /v1/problems`: what needs somebody's attention.
+pub(crate) async fn problems(State(api): State<Arc<Api>>) -> Json<Value> {
+    let mut problems = api.context.views.problems();
+    let state = api.context.mirror.state();
+    problems.extend(state.unreadable.iter().map(|(key, reason)| ProblemView {
+        about: format!("record {key}"),
+        message: format!("it is not readable and left as it is: {reason}"),
+    }));
+    for launch in state.launches.values().filter(|launch| launch.waiting > 0) {
+        problems.extend(launch.reasons.iter().map(|reason| ProblemView {
+            about: format!("app {}", launch.app),
+            message: reason.clone(),
+        }));
+    }
+    Json(json!({ "problems": problems }))
+}
+
+/// `GET /v1/tasks/{id}/logs?stream=stdout|stderr&tail=N`.
+pub(crate) async fn logs(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Result<Response, Refusal> {
+    let stream = match params.text("stream") {
+        None | Some("stdout") => LogStream::Stdout,
+        Some("stderr") => LogStream::Stderr,
+        Some(other) => {
+            let message = format!("parameter stream must be stdout or stderr, not '{other}'");
+            return Err(Refusal::BadRequest(message));
+        }
+    };
+    let tail = params.parsed("tail", "a number of lines")?;
+    let task: TaskId = id.parse().map_err(|_| Refusal::NoTask(id.clone()))?;
+    let state = api.state().await?;
+    let Some(found) = state.tasks.get(&task) else {
+        return Err(Refusal::NoTask(id));
+    };
+    if found.node != api.context.node {
+        let message = format!("task {task} is on node {}; ask there", found.node);
+        return Err(Refusal::Unprocessable(message));
+    }
+    let text = api
+        .context
+        .views
+        .logs(&task, stream, tail)
+        .await
+        .map_err(Refusal::Unavailable)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(State(api): State<Arc<Api>>) -> Response {
+    (
+        [(header::CONTENT_TYPE, PROMETHEUS)],
+        api.context.views.metrics(),
+    )
+        .into_response()
+}

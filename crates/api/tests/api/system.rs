@@ -1,0 +1,99 @@
+//! What is neither an app nor a task.
+
+use axum::body::Body;
+use http::Request;
+use model::TaskState;
+use serde_json::json;
+
+use crate::bench::Bench;
+
+#[tokio::test]
+async fn ping() {
+    let bench = Bench::new().await;
+    for (accept, expected) in [("application/json", "\"pong\""), ("*/*", "pong")] {
+        let request = Request::get("/ping")
+            .header("accept", accept)
+            .body(Body::empty());
+        assert_eq!(
+            bench.send(request.unwrap()).await.text,
+            expected,
+            "{accept}"
+        );
+    }
+    assert_eq!(bench.call("HEAD", "/ping", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn about() {
+    let bench = Bench::new().await;
+    let info = bench.get("/v2/info").await;
+    assert_eq!(info["version"], "1.2.3");
+    assert_eq!(info["http_config"]["http_port"], 8080);
+    assert_eq!(info["marathon_config"]["hostname"], "one.example.com");
+    assert!(info["zookeeper_config"].is_object());
+    assert_eq!(
+        bench.get("/v2/leader").await,
+        json!({ "leader": "one.example.com:8080" })
+    );
+    let metrics = bench.call("GET", "/metrics", "").await;
+    assert!(
+        metrics
+            .header("content-type")
+            .starts_with("text/plain; version=0.0.4")
+    );
+    assert_eq!(metrics.text, "sealane_up 1\n");
+    let status = bench.get("/v1/status").await;
+    assert_eq!(status["parts"], json!({ "datapath": "attached" }));
+    assert_eq!(status["node"], "one");
+    let vips = bench.get("/v1/vips").await;
+    assert_eq!(vips["vips"][0]["address"], "11.0.0.1");
+    assert_eq!(vips["vips"][0]["policy"], "least-loaded");
+    assert_eq!(
+        bench.get("/v1/problems").await["problems"][0]["about"],
+        "dockerd"
+    );
+}
+
+#[tokio::test]
+async fn logs() {
+    let bench = Bench::new().await;
+    bench.app(r#"{"id":"a","cmd":"sleep 1"}"#).await;
+    let id = bench.task("a", "1", Some(TaskState::Running), None).await;
+    let uri = format!("/v1/tasks/{id}/logs");
+    let text = bench.call("GET", &format!("{uri}?tail=5"), "").await;
+    assert_eq!(text.text, format!("{id} Some(5)"));
+    assert!(text.header("content-type").starts_with("text/plain"));
+    let failed = bench
+        .call("GET", &format!("{uri}?stream=stderr"), "")
+        .await
+        .is(503);
+    assert!(
+        failed["message"]
+            .as_str()
+            .unwrap()
+            .contains("is dockerd running?")
+    );
+    bench
+        .call("GET", &format!("{uri}?stream=both"), "")
+        .await
+        .is(400);
+    bench
+        .call("GET", &format!("{uri}?tail=-1"), "")
+        .await
+        .is(400);
+    bench.call("GET", "/v1/tasks/none/logs", "").await.is(404);
+}
+
+#[tokio::test]
+async fn queries_of_any_kind() {
+    let bench = Bench::new().await;
+    bench.app(r#"{"id":"a","cmd":"sleep 1"}"#).await;
+    for uri in [
+        "/v2/apps/a?%ff=%00&&=&x",
+        "/v2/apps/%2e%2e/a",
+        "/v2/apps/./a/",
+    ] {
+        assert_eq!(bench.get(uri).await["app"]["id"], "/a", "{uri}");
+    }
+    bench.call("GET", "/v2/apps/%ff", "").await.is(400);
+}

@@ -1,0 +1,35 @@
+//! The store's state as the planner reads it.
+
+use model::Timestamp;
+use schedule::View;
+use store::State;
+
+/// Borrows everything that a plan is made from.
+pub(crate) fn view(state: &State, now: Timestamp) -> View<'_> {
+    View {
+        apps: state
+            .apps
+            .iter()
+            .map(|(id, app)| (id, &*app.record))
+            .collect(),
+        tasks: state.tasks.values().map(|task| &*task.record).collect(),
+        statuses: state
+            .statuses
+            .iter()
+            .map(|(id, status)| (id, &*status.record))
+            .collect(),
+        nodes: state.nodes.values().map(|node| &*node.record).collect(),
+        deployments: state
+            .deployments
+            .values()
+            .map(|held| &*held.record)
+            .collect(),
+        launches: state
+            .launches
+            .iter()
+            .map(|(id, launch)| (id, &*launch.record))
+            .collect(),
+        kills: state.kills.values().map(|kill| &*kill.record).collect(),
+        now,
+    }
+}
