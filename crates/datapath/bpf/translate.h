@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+//
+// The steps that the hooks are made of: from a VIP to a backend, and back.
+
+#ifndef SEALANE_TRANSLATE_H
+#define SEALANE_TRANSLATE_H
+
+#include <stdbool.h>
+
+#include "choose.h"
+#include "pins.h"
+#include "vips.h"
+
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+
+// errno.h of the C library is not for this target.
+#define ENOMEM 12
+#define ECONNREFUSED 111
+
+#define ALLOW 1
+#define DENY 0
+
+// Denying alone would be EPERM, which users read as a firewall.
+static __always_inline int refuse(int error) {
+    bpf_set_retval(-error);
+    return DENY;
+}
+
+// Chooses a backend and pins it; port 0 in `peer` is none.
+static __always_inline void decide(struct bpf_sock_addr *ctx, struct service *service,
+                                   const struct endpoint *vip, struct pin *pin,
+                                   struct endpoint *peer) {
+    struct client client = {};
+
+    peer->port = 0;
+    locate(ctx, &client);
+    __u32 id = choose(service, &client);
+    const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
+    if (id == NONE || !backend)
+        return;
+    *peer = reach(backend, &client);
+    if (peer->port)
+        fill(pin, vip, id, backend, peer);
+}
+
+static __always_inline void forget_connection(struct bpf_sock *sk) {
+    struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    struct flows *of = bpf_sk_storage_get(&flows, sk, 0, 0);
+
+    if (pin)
+        release(pin);
+    if (of)
+        release_flows(of);
+}
+
+// connect(): an allowed one replaces what the socket remembered, a refused one
+// leaves it, since the socket then stays connected to what it was.
+static __always_inline int connect_to(struct bpf_sock_addr *ctx, const struct endpoint *to,
+                                      struct endpoint *peer) {
+    struct bpf_sock *sk = ctx->sk;
+
+    if (!is_vip(to)) {
+        forget_connection(sk);
+        return ALLOW;
+    }
+    struct service *service = find_service(to, ctx->protocol);
+    if (!service) {
+        count_refusal(NULL);
+        return refuse(ECONNREFUSED);
+    }
+    struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!pin)
+        return refuse(ENOMEM);
+    decide(ctx, service, to, pin, peer);
+    if (!peer->port) {
+        count_refusal(service);
+        return refuse(ECONNREFUSED);
+    }
+    struct flows *of = bpf_sk_storage_get(&flows, sk, 0, 0);
+    if (of)
+        release_flows(of);
+    return ALLOW;
+}
+
+// The pin that a datagram for this VIP goes by: its own, or the next to replace.
+static __always_inline __u32 flow_for(const struct flows *of, const struct endpoint *to) {
+    for (__u32 i = 0; i < FLOW_PINS; i++)
+        if (pin_is_to(&of->pins[i], to))
+            return i;
+    for (__u32 i = 0; i < FLOW_PINS; i++)
+        if (!of->pins[i].peer_port)
+            return i;
+    return (of->latest + 1) % FLOW_PINS;
+}
+
+// Whether the socket is connected, through that VIP. Storage alone does not tell:
+// connect(AF_UNSPEC) runs no hook.
+static __always_inline bool connected_through(struct bpf_sock *sk, const struct pin *pin,
+                                              const struct endpoint *vip) {
+    return pin && sk->dst_port && pin_is_to(pin, vip);
+}
+
+static __always_inline int send_flow(struct bpf_sock_addr *ctx, struct service *service,
+                                     const struct endpoint *to, struct endpoint *peer) {
+    struct flows *of = bpf_sk_storage_get(&flows, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!of)
+        return refuse(ENOMEM);
+    __u32 index = flow_for(of, to);
+    if (index >= FLOW_PINS)
+        return refuse(ENOMEM);
+    struct pin *pin = &of->pins[index];
+
+    if (pin_is_to(pin, to) && pin_holds(pin)) {
+        peer->address = pin->peer;
+        peer->port = pin->peer_port;
+    } else {
+        if (!pin_is_to(pin, to))
+            make_stray(of, pin, bpf_get_socket_cookie(ctx));
+        decide(ctx, service, to, pin, peer);
+        if (!peer->port) {
+            count_refusal(service);
+            return refuse(ECONNREFUSED);
+        }
+    }
+    of->latest = index;
+    return ALLOW;
+}
+
+// sendto() and sendmsg() with an address, on UDP.
+static __always_inline int send_to(struct bpf_sock_addr *ctx, const struct endpoint *to,
+                                   struct endpoint *peer) {
+    struct bpf_sock *sk = ctx->sk;
+
+    if (!is_vip(to)) {
+        struct flows *of = bpf_sk_storage_get(&flows, sk, 0, 0);
+        if (of)
+            forget_flow(of, bpf_get_socket_cookie(ctx), to);
+        return ALLOW;
+    }
+    struct service *service = find_service(to, IPPROTO_UDP);
+    if (!service) {
+        count_refusal(NULL);
+        return refuse(ECONNREFUSED);
+    }
+    struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (pin && connected_through(sk, pin, to)) {
+        peer->address = pin->peer;
+        peer->port = pin->peer_port;
+        return ALLOW;
+    }
+    return send_flow(ctx, service, to, peer);
+}
+
+// What a socket connected to `peer` was connected to; false if to that itself.
+static __always_inline bool connected_vip(struct bpf_sock *sk, const struct endpoint *peer,
+                                          struct endpoint *vip) {
+    const struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
+
+    if (!pin || !sk->dst_port || !pin_is_from(pin, peer))
+        return false;
+    vip->address = pin->vip;
+    vip->port = pin->vip_port;
+    return true;
+}
+
+static __always_inline bool flow_vip(const struct flows *of, __u64 cookie,
+                                     const struct endpoint *peer, struct endpoint *vip) {
+    // Two VIPs may share a backend; the one sent to last is the likelier sender.
+    for (__u32 i = 0; i < FLOW_PINS; i++) {
+        __u32 index = (of->latest + i) % FLOW_PINS;
+        const struct pin *pin = &of->pins[index];
+        if (!pin_is_from(pin, peer))
+            continue;
+        vip->address = pin->vip;
+        vip->port = pin->vip_port;
+        return true;
+    }
+    if (!of->strayed)
+        return false;
+    struct stray_key key = {};
+    stray_key(&key, cookie, &peer->address, peer->port);
+    const struct stray *stray = bpf_map_lookup_elem(&strays, &key);
+    if (!stray)
+        return false;
+    vip->address = stray->vip;
+    vip->port = stray->vip_port;
+    return true;
+}
+
+// The VIP that a datagram from `peer` answers for.
+static __always_inline bool sender_vip(struct bpf_sock_addr *ctx, const struct endpoint *peer,
+                                       struct endpoint *vip) {
+    const struct flows *of = bpf_sk_storage_get(&flows, ctx->sk, 0, 0);
+
+    if (of && flow_vip(of, bpf_get_socket_cookie(ctx), peer, vip))
+        return true;
+    return connected_vip(ctx->sk, peer, vip);
+}
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+//
+// From a destination to a service.
+
+#ifndef SEALANE_VIPS_H
+#define SEALANE_VIPS_H
+
+#include <stdbool.h>
+
+#include "address.h"
+#include "maps.h"
+
+// Whether the address is a VIP at all. Every other destination ends here, so this
+// one lookup is what VIPs cost the rest of the host.
+static __always_inline bool is_vip(const struct endpoint *to) {
+    struct vip_key key = {.address = to->address};
+
+    return bpf_map_lookup_elem(&vips, &key);
+}
+
+static __always_inline struct service *find_service(const struct endpoint *to, __u8 protocol) {
+    struct vip_key key = {.address = to->address, .port = to->port, .protocol = protocol};
+
+    // The second try is for an element that was deleted and given to another key
+    // between the two lookups.
+    for (int attempt = 0; attempt < 2; attempt++) {
+        const struct vip *vip = bpf_map_lookup_elem(&vips, &key);
+        if (!vip)
+            return NULL;
+        __u32 id = *(const volatile __u32 *)&vip->service;
+        struct service *service = bpf_map_lookup_elem(&services, &id);
+        if (service && service->key.port == key.port && service->key.protocol == key.protocol &&
+            same_address(&service->key.address, &key.address))
+            return service;
+    }
+    return NULL;
+}
+
+static __always_inline void count_refusal(struct service *service) {
+    __u32 nobody = NONE;
+
+    if (!service)
+        service = bpf_map_lookup_elem(&services, &nobody);
+    if (service)
+        __sync_fetch_and_add(&service->refused, 1);
+}
+
+#endif

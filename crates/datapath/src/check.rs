@@ -1,0 +1,65 @@
+//! Whether the programs really run.
+//!
+//! A pinned link proves nothing: its cgroup may be gone, or another one. What counts
+//! is the list of programs that the kernel runs for processes in the cgroup.
+
+use std::os::fd::AsFd;
+
+use crate::Datapath;
+use crate::datapath::Stage;
+use crate::hooks::{self, Hook};
+use crate::pins::link_cgroup;
+
+/// Something wrong with a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The hook, such as `connect4`.
+    pub hook: &'static str,
+    /// What is wrong, and what helps.
+    pub problem: String,
+}
+
+impl Datapath {
+    /// Compares what runs in the kernel with what should; empty is healthy.
+    /// [`Datapath::repair`] helps where it can.
+    #[must_use]
+    pub fn check(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (hook, program) in &self.programs {
+            let waiting = self.stage == Stage::Prepared;
+            let problem = match waiting {
+                true => Some("an older program runs until the first table is applied".to_owned()),
+                false => self.problem(*hook, program.id()),
+            };
+            findings.extend(problem.map(|problem| Finding {
+                hook: hook.name,
+                problem,
+            }));
+        }
+        findings
+    }
+
+    fn problem(&self, hook: Hook, program: u32) -> Option<String> {
+        let link = match self.pins.open_link(hook) {
+            Ok(Some(link)) => link,
+            Ok(None) => return Some("its pinned link is missing".to_owned()),
+            Err(error) => return Some(format!("its pinned link cannot be opened: {error}")),
+        };
+        match link_cgroup(&link) {
+            Some(0) => return Some("its cgroup is gone".to_owned()),
+            Some(id) if id != self.cgroup.id => {
+                let wanted = self.cgroup.id;
+                return Some(format!("it is attached to cgroup {id} instead of {wanted}"));
+            }
+            Some(_) => {}
+            None => return Some("its pin is not a cgroup link; remove it".to_owned()),
+        }
+        match hooks::effective(self.cgroup.fd.as_fd(), hook) {
+            Ok(ids) if ids.contains(&program) => None,
+            Ok(ids) => Some(format!(
+                "program {program} is not among those that run: {ids:?}"
+            )),
+            Err(error) => Some(format!("the kernel does not tell what runs: {error}")),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The hooks, and their links' system calls.
+//!
+//! Links instead of plain attachment: a pinned link outlives the daemon, is replaced
+//! in place without a moment in which nothing runs, and lets other programs attach
+//! to the same cgroup.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+
+use libbpf_rs::libbpf_sys as sys;
+
+/// A place in the kernel that one of our programs runs at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hook {
+    /// Its name in messages and among the pins.
+    pub(crate) name: &'static str,
+    /// The program's name in the object.
+    pub(crate) program: &'static str,
+    /// The kernel's number for the place.
+    pub(crate) attach_type: sys::bpf_attach_type,
+}
+
+/// All hooks, in the order of attaching: those that forget and that translate back
+/// come first, so that nothing is translated before they are there.
+pub(crate) const HOOKS: [Hook; 6] = [
+    Hook {
+        name: "sock_release",
+        program: "sl_sock_release",
+        attach_type: sys::BPF_CGROUP_INET_SOCK_RELEASE,
+    },
+    Hook {
+        name: "sockops",
+        program: "sl_sockops",
+        attach_type: sys::BPF_CGROUP_SOCK_OPS,
+    },
+    Hook {
+        name: "recvmsg4",
+        program: "sl_recvmsg4",
+        attach_type: sys::BPF_CGROUP_UDP4_RECVMSG,
+    },
+    Hook {
+        name: "getpeername4",
+        program: "sl_getpeername4",
+        attach_type: sys::BPF_CGROUP_INET4_GETPEERNAME,
+    },
+    Hook {
+        name: "sendmsg4",
+        program: "sl_sendmsg4",
+        attach_type: sys::BPF_CGROUP_UDP4_SENDMSG,
+    },
+    Hook {
+        name: "connect4",
+        program: "sl_connect4",
+        attach_type: sys::BPF_CGROUP_INET4_CONNECT,
+    },
+];
+
+/// Attaches a program to a cgroup.
+pub(crate) fn attach(
+    program: BorrowedFd<'_>,
+    cgroup: BorrowedFd<'_>,
+    hook: Hook,
+) -> io::Result<OwnedFd> {
+    // SAFETY: both descriptors are open; null options mean the defaults.
+    owned(unsafe {
+        sys::bpf_link_create(
+            program.as_raw_fd(),
+            cgroup.as_raw_fd(),
+            hook.attach_type,
+            ptr::null(),
+        )
+    })
+}
+
+/// Replaces a link's program in place.
+pub(crate) fn replace(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: both descriptors are open; null options mean the defaults.
+    checked(unsafe { sys::bpf_link_update(link.as_raw_fd(), program.as_raw_fd(), ptr::null()) })
+        .map(drop)
+}
+
+/// Ends a link although others may hold it.
+pub(crate) fn detach(link: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the descriptor is open.
+    checked(unsafe { sys::bpf_link_detach(link.as_raw_fd()) }).map(drop)
+}
+
+/// Pins a map, program or link.
+pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = c_path(path)?;
+    // SAFETY: the descriptor is open and the path ends in NUL.
+    checked(unsafe { sys::bpf_obj_pin(object.as_raw_fd(), path.as_ptr()) }).map(drop)
+}
+
+/// Opens what is pinned at a path.
+pub(crate) fn open_pinned(path: &Path) -> io::Result<OwnedFd> {
+    let path = c_path(path)?;
+    // SAFETY: the path ends in NUL.
+    owned(unsafe { sys::bpf_obj_get(path.as_ptr()) })
+}
+
+/// Ids of the programs that really run for processes in a cgroup, those attached
+/// above it included.
+pub(crate) fn effective(cgroup: BorrowedFd<'_>, hook: Hook) -> io::Result<Vec<u32>> {
+    // The kernel allows 64 programs at each of the levels above; more than this is
+    // an error, which is as truthful.
+    let mut ids = [0_u32; 256];
+    let mut count = ids.len() as u32;
+    // SAFETY: the buffer has room for `count` ids, which the kernel then lowers.
+    checked(unsafe {
+        sys::bpf_prog_query(
+            cgroup.as_fd().as_raw_fd(),
+            hook.attach_type,
+            sys::BPF_F_QUERY_EFFECTIVE,
+            ptr::null_mut(),
+            ids.as_mut_ptr(),
+            &raw mut count,
+        )
+    })?;
+    Ok(ids[..(count as usize).min(ids.len())].to_vec())
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the path contains a NUL byte"))
+}
+
+/// libbpf returns either the result or the negative error number.
+fn checked(status: i32) -> io::Result<RawFd> {
+    if status < 0 {
+        Err(io::Error::from_raw_os_error(-status))
+    } else {
+        Ok(status)
+    }
+}
+
+fn owned(status: i32) -> io::Result<OwnedFd> {
+    // SAFETY: a new descriptor that nobody else knows.
+    checked(status).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}

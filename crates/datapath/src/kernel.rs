@@ -1,0 +1,347 @@
+//! Writing services into the maps.
+//!
+//! Programs read while this writes, so that each change follows one order: what is
+//! new is complete before anything points to it, one store (of a slice) or one
+//! insertion (of a VIP port) makes it visible, and what is old is used again only
+//! when no program can still be reading it.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::time::{Duration, Instant};
+
+use libbpf_rs::{ErrorKind, MapCore, MapFlags};
+use vip::{Service, ServiceKey};
+
+use crate::adopt::{policy_number, read_back};
+use crate::alias::alias_table;
+use crate::book::{Book, Departed, Installed, Member};
+use crate::grace::Grace;
+use crate::grant::Grant;
+use crate::identity::network_identity;
+use crate::layout::{
+    DRAINING, LIVE, MAX_COUNT, SliceWord, address_key, service_key, store_endpoint, vip_value,
+};
+use crate::members::{Wanted, wanted};
+use crate::object::Maps;
+use crate::slices::Range;
+use crate::{ApplyError, DatapathError};
+
+/// So many departed backends are remembered before anybody looks which are done.
+const DEPARTED: usize = 1_024;
+/// And how often to look, at most.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
+
+/// What became of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Added,
+    Changed,
+    Unchanged,
+}
+
+/// The maps and what is known of them.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    pub(crate) maps: Maps,
+    pub(crate) book: Book,
+    grace: Grace,
+    tidied: Instant,
+}
+
+impl Kernel {
+    /// Takes over what the maps hold.
+    pub(crate) fn new(maps: Maps) -> Result<Self, DatapathError> {
+        let failed = |source| DatapathError::Map {
+            map: "sl_grace",
+            action: "used",
+            source,
+        };
+        let grace = Grace::new().map_err(failed)?;
+        // The process before this one may have replaced slices a moment ago.
+        grace.wait().map_err(failed)?;
+        let book = read_back(&maps)?;
+        Ok(Self {
+            maps,
+            book,
+            grace,
+            tidied: Instant::now(),
+        })
+    }
+
+    /// Makes a service what the table says.
+    pub(crate) fn put(
+        &mut self,
+        key: &ServiceKey,
+        service: &Service,
+    ) -> Result<Change, ApplyError> {
+        let wanted = wanted(key, service);
+        if let Some(installed) = self.book.services.get_mut(key)
+            && installed.is(service.policy, &wanted)
+        {
+            installed.rename(service, &wanted);
+            return Ok(Change::Unchanged);
+        }
+        self.replace(key, service, &wanted)
+    }
+
+    /// Takes a service out: its port is refused from here on.
+    pub(crate) fn remove(&mut self, key: &ServiceKey) -> Result<(), ApplyError> {
+        self.delete(&service_key(key))?;
+        if let Some(installed) = self.book.services.remove(key) {
+            self.book.service_ids.retire(installed.id);
+            self.retire(key, installed.slice, installed.members);
+        }
+        Ok(())
+    }
+
+    /// Marks an address as a VIP: its ports are refused unless a service has them.
+    pub(crate) fn put_address(&mut self, address: IpAddr) -> Result<(), ApplyError> {
+        self.insert(&address_key(address), 0)?;
+        self.book.addresses.insert(address);
+        Ok(())
+    }
+
+    /// Makes an address ordinary again.
+    pub(crate) fn remove_address(&mut self, address: IpAddr) -> Result<(), ApplyError> {
+        self.delete(&address_key(address))?;
+        self.book.addresses.remove(&address);
+        Ok(())
+    }
+
+    /// Frees what departed backends hold, if there are many.
+    pub(crate) fn tidy(&mut self) {
+        if self.book.departed.len() > DEPARTED && self.tidied.elapsed() >= TIDY_EVERY {
+            self.tidied = Instant::now();
+            self.reclaim();
+        }
+    }
+
+    /// Allocates, if need be after freeing what nobody uses any more.
+    pub(crate) fn room<T>(
+        &mut self,
+        name: &'static str,
+        capacity: u32,
+        allocate: impl Fn(&mut Book) -> Option<T>,
+    ) -> Result<T, ApplyError> {
+        if let Some(found) = allocate(&mut self.book) {
+            return Ok(found);
+        }
+        self.reclaim();
+        allocate(&mut self.book).ok_or(ApplyError::Full { name, capacity })
+    }
+
+    /// Says whether a backend is part of its service. Datagrams of flows that are
+    /// pinned to one which is not choose again.
+    pub(crate) fn set_flags(&self, backend: u32, flags: u16) {
+        if let Some(entry) = self.maps.backends.get(backend) {
+            entry.flags.store(flags, Release);
+        }
+    }
+
+    fn replace(
+        &mut self,
+        key: &ServiceKey,
+        service: &Service,
+        wanted: &[Wanted<'_>],
+    ) -> Result<Change, ApplyError> {
+        if wanted.len() > MAX_COUNT as usize {
+            return Err(ApplyError::TooManyBackends {
+                count: wanted.len(),
+                max: MAX_COUNT,
+            });
+        }
+        let ready = wanted.iter().filter(|wanted| !wanted.draining).count() as u32;
+        let count = wanted.len() as u32;
+        let range = self.room("slots", self.maps.slots.len(), |book| {
+            book.slots.allocate(count)
+        })?;
+        let slice = SliceWord {
+            first: range.first,
+            ready,
+            draining: count - ready,
+        };
+        let grant = match self.grant(key, wanted) {
+            Ok(grant) => grant,
+            Err(error) => {
+                self.book.slots.free(range);
+                return Err(error);
+            }
+        };
+        self.write_backends(&grant, wanted);
+        self.write_slots(slice, &grant.members);
+        if let Err(error) = self.publish(key, service, &grant, slice) {
+            self.book.slots.free(range);
+            self.give_back(grant);
+            return Err(error);
+        }
+        let change = if grant.new_service {
+            Change::Added
+        } else {
+            Change::Changed
+        };
+        self.note(key, service, grant, slice);
+        Ok(change)
+    }
+
+    /// Notes what programs see now, and retires what they saw before.
+    fn note(&mut self, key: &ServiceKey, service: &Service, grant: Grant, slice: SliceWord) {
+        let kept: HashSet<u64> = grant.members.iter().map(|member| member.identity).collect();
+        let installed = Installed {
+            id: grant.service,
+            policy: service.policy,
+            slice,
+            members: grant.members,
+            name: service.name.clone(),
+        };
+        if let Some(mut old) = self.book.services.insert(*key, installed) {
+            old.members
+                .retain(|member| !kept.contains(&member.identity));
+            self.retire(key, old.slice, old.members);
+        }
+    }
+
+    fn write_backends(&self, grant: &Grant, wanted: &[Wanted<'_>]) {
+        for (member, wanted) in grant.members.iter().zip(wanted) {
+            let Some(entry) = self.maps.backends.get(member.id) else {
+                continue;
+            };
+            entry.weight.store(wanted.weight, Relaxed);
+            entry.service.store(grant.service, Relaxed);
+            // Addresses are part of the identity, so that they never change in use.
+            if entry.identity.load(Relaxed) != wanted.identity {
+                let near = wanted.backend.near.as_ref();
+                store_endpoint(&entry.near, &entry.near_port, near.map(|near| near.address));
+                store_endpoint(&entry.far, &entry.far_port, wanted.backend.far);
+                let network = near.map_or(0, |near| network_identity(&near.network));
+                entry.network.store(network, Relaxed);
+                entry.identity.store(wanted.identity, Relaxed);
+            }
+            self.set_flags(
+                member.id,
+                if wanted.draining {
+                    LIVE | DRAINING
+                } else {
+                    LIVE
+                },
+            );
+        }
+    }
+
+    fn write_slots(&self, slice: SliceWord, members: &[Member]) {
+        let ready = members.iter().take(slice.ready as usize);
+        let table = alias_table(&ready.map(|member| member.weight).collect::<Vec<_>>());
+        for (offset, member) in members.iter().enumerate() {
+            let Some(entry) = self.maps.slots.get(slice.first + offset as u32) else {
+                continue;
+            };
+            let drawn = table.get(offset);
+            let alias = drawn.and_then(|drawn| members.get(drawn.alias as usize));
+            entry.backend.store(member.id, Relaxed);
+            entry
+                .alias
+                .store(alias.map_or(member.id, |alias| alias.id), Relaxed);
+            entry
+                .threshold
+                .store(drawn.map_or(u32::MAX, |drawn| drawn.threshold), Relaxed);
+        }
+    }
+
+    /// The one step that programs see.
+    fn publish(
+        &mut self,
+        key: &ServiceKey,
+        service: &Service,
+        grant: &Grant,
+        slice: SliceWord,
+    ) -> Result<(), ApplyError> {
+        let Some(entry) = self.maps.services.get(grant.service) else {
+            return Ok(());
+        };
+        entry.policy.store(policy_number(service.policy), Relaxed);
+        if grant.new_service {
+            store_endpoint(
+                &entry.address,
+                &entry.port,
+                Some((key.address, key.port).into()),
+            );
+            entry.protocol.store(key.protocol.number(), Relaxed);
+            entry.refused.store(0, Relaxed);
+        }
+        entry.slice.store(slice.pack(), Release);
+        if grant.new_service {
+            self.insert(&service_key(key), grant.service)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn retire(&mut self, key: &ServiceKey, slice: SliceWord, left: Vec<Member>) {
+        self.book.slots.retire(Range {
+            first: slice.first,
+            count: slice.count(),
+        });
+        for member in left {
+            self.set_flags(member.id, 0);
+            let departed = Departed {
+                id: member.id,
+                from: Some(*key),
+                task: member.task,
+            };
+            self.book.departed.insert(member.identity, departed);
+        }
+    }
+
+    /// Waits for running programs and frees what they could have been reading.
+    fn reclaim(&mut self) {
+        if let Err(error) = self.grace.wait() {
+            tracing::warn!(%error, "cannot wait for running programs; nothing is freed");
+            return;
+        }
+        let book = &mut self.book;
+        book.slots.reclaim();
+        book.service_ids.reclaim();
+        let (load, ids) = (&self.maps.load, &mut book.backend_ids);
+        // Only after the wait: whoever had chosen one has counted itself by now.
+        let open = |id| load.get(id).is_some_and(|load| load.open.load(Relaxed) > 0);
+        book.departed.retain(|_, departed| {
+            let keep = open(departed.id);
+            if !keep {
+                ids.free(departed.id);
+            }
+            keep
+        });
+    }
+
+    fn insert(&self, key: &[u8], service: u32) -> Result<(), ApplyError> {
+        let inserted = self
+            .maps
+            .vips
+            .update(key, &vip_value(service), MapFlags::ANY);
+        inserted.map_err(|source| {
+            let entries = self.book.services.len() + self.book.addresses.len();
+            if entries >= self.maps.vips.max_entries() as usize {
+                let capacity = self.maps.services.len() - 1;
+                return ApplyError::Full {
+                    name: "services",
+                    capacity,
+                };
+            }
+            ApplyError::Map {
+                map: "vips",
+                source,
+            }
+        })
+    }
+
+    /// An entry that is not there is as good as deleted.
+    fn delete(&self, key: &[u8]) -> Result<(), ApplyError> {
+        match self.maps.vips.delete(key) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(ApplyError::Map {
+                map: "vips",
+                source,
+            }),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The maps' contents as the loader sees them; `bpf/layout.h` is their truth.
+//!
+//! What is shared with programs is made of atomics, since both sides touch it at
+//! once. The assertions at the end compare every offset with the compiled object's
+//! type information, so that a difference is a compile error.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use model::Protocol;
+use vip::ServiceKey;
+
+/// `LAYOUT_VERSION` of `bpf/layout.h`.
+pub(crate) const VERSION: u32 = 1;
+
+/// Bits of a slice's first slot; the rest are two counts of equal width.
+const FIRST_BITS: u32 = 24;
+const COUNT_BITS: u32 = 20;
+
+/// How many slots the array may have, so that a slice's first one fits.
+pub(crate) const MAX_SLOTS: u32 = 1 << FIRST_BITS;
+
+/// How many ready, and how many draining, backends a service may have.
+pub(crate) const MAX_COUNT: u32 = (1 << COUNT_BITS) - 1;
+
+/// How many networks a place holds.
+pub(crate) const PLACE_NETWORKS: usize = 4;
+
+/// Flag: part of its service.
+pub(crate) const LIVE: u16 = 1;
+/// Flag: only when no other is ready.
+pub(crate) const DRAINING: u16 = 2;
+
+/// May be shared with programs through memory: any bits are valid, and whatever
+/// either side writes while it is shared is atomic.
+///
+/// # Safety
+/// The type must be `repr(C)`, without padding, and consist of atomics.
+pub(crate) unsafe trait Shared {}
+
+/// An address in the shape of IPv6, in network byte order.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Address([AtomicU32; 4]);
+
+impl Address {
+    pub(crate) fn store(&self, ip: IpAddr) {
+        for (word, value) in self.0.iter().zip(address_words(ip)) {
+            word.store(value, Relaxed);
+        }
+    }
+
+    pub(crate) fn load(&self) -> IpAddr {
+        let mut octets = [0; 16];
+        for (chunk, word) in octets.chunks_exact_mut(4).zip(&self.0) {
+            chunk.copy_from_slice(&word.load(Relaxed).to_ne_bytes());
+        }
+        Ipv6Addr::from(octets).to_canonical()
+    }
+}
+
+/// An element of `services`.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct ServiceEntry {
+    pub(crate) address: Address,
+    pub(crate) port: AtomicU16,
+    pub(crate) protocol: AtomicU8,
+    spare: AtomicU8,
+    pub(crate) policy: AtomicU8,
+    spare_too: [AtomicU8; 3],
+    pub(crate) slice: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    room: [AtomicU64; 3],
+}
+
+/// An element of `slots`.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct SlotEntry {
+    pub(crate) backend: AtomicU32,
+    pub(crate) alias: AtomicU32,
+    pub(crate) threshold: AtomicU32,
+    spare: AtomicU32,
+}
+
+/// An element of `backends`.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct BackendEntry {
+    pub(crate) near: Address,
+    pub(crate) far: Address,
+    pub(crate) near_port: AtomicU16,
+    pub(crate) far_port: AtomicU16,
+    pub(crate) weight: AtomicU32,
+    pub(crate) network: AtomicU64,
+    pub(crate) identity: AtomicU64,
+    pub(crate) service: AtomicU32,
+    pub(crate) flags: AtomicU16,
+    zone: AtomicU16,
+}
+
+/// An element of `load`.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct LoadEntry {
+    pub(crate) open: AtomicU32,
+    streak: AtomicU32,
+    pub(crate) total: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    latency: AtomicU64,
+    ejected_until: AtomicU64,
+    room: [AtomicU64; 3],
+}
+
+impl LoadEntry {
+    /// Makes the counters those of a new backend.
+    pub(crate) fn clear(&self) {
+        self.open.store(0, Relaxed);
+        self.streak.store(0, Relaxed);
+        for word in [
+            &self.total,
+            &self.failed,
+            &self.latency,
+            &self.ejected_until,
+        ] {
+            word.store(0, Relaxed);
+        }
+    }
+}
+
+// SAFETY: all of them are `repr(C)` and made of atomics; the assertions below prove
+// that their sizes are the sums of their fields.
+unsafe impl Shared for ServiceEntry {}
+// SAFETY: as above.
+unsafe impl Shared for SlotEntry {}
+// SAFETY: as above.
+unsafe impl Shared for BackendEntry {}
+// SAFETY: as above.
+unsafe impl Shared for LoadEntry {}
+
+/// A service's slots, as the one word that programs read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct SliceWord {
+    pub(crate) first: u32,
+    pub(crate) ready: u32,
+    pub(crate) draining: u32,
+}
+
+impl SliceWord {
+    pub(crate) fn pack(self) -> u64 {
+        u64::from(self.first)
+            | u64::from(self.ready) << FIRST_BITS
+            | u64::from(self.draining) << (FIRST_BITS + COUNT_BITS)
+    }
+
+    pub(crate) fn unpack(word: u64) -> Self {
+        Self {
+            first: word as u32 & (MAX_SLOTS - 1),
+            ready: (word >> FIRST_BITS) as u32 & MAX_COUNT,
+            draining: (word >> (FIRST_BITS + COUNT_BITS)) as u32 & MAX_COUNT,
+        }
+    }
+
+    pub(crate) fn count(self) -> u32 {
+        self.ready + self.draining
+    }
+}
+
+/// A key of `vips`: 16 bytes of address, port in network order, protocol, zero.
+pub(crate) type VipKey = [u8; 20];
+
+/// The key of a service.
+pub(crate) fn service_key(key: &ServiceKey) -> VipKey {
+    let mut bytes = address_key(key.address);
+    bytes[16..18].copy_from_slice(&key.port.to_be_bytes());
+    bytes[18] = key.protocol.number();
+    bytes
+}
+
+/// The key that marks an address as allocated.
+pub(crate) fn address_key(ip: IpAddr) -> VipKey {
+    let mut bytes = [0; 20];
+    bytes[..16].copy_from_slice(&octets(ip));
+    bytes
+}
+
+/// What a key of `vips` stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VipEntry {
+    Address(IpAddr),
+    Service(ServiceKey),
+}
+
+/// Reads a key of `vips`; nothing for one that the loader never writes.
+pub(crate) fn parse_key(bytes: &[u8]) -> Option<VipEntry> {
+    let bytes: &VipKey = bytes.try_into().ok()?;
+    let (octets, rest) = bytes.split_first_chunk::<16>()?;
+    let address = Ipv6Addr::from(*octets).to_canonical();
+    let port = u16::from_be_bytes([rest[0], rest[1]]);
+    let protocol = match rest[2] {
+        0 if port == 0 => return Some(VipEntry::Address(address)),
+        6 => Protocol::Tcp,
+        17 => Protocol::Udp,
+        _ => return None,
+    };
+    Some(VipEntry::Service(ServiceKey {
+        address,
+        port,
+        protocol,
+    }))
+}
+
+/// A value of `vips`.
+pub(crate) fn vip_value(service: u32) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    bytes[..4].copy_from_slice(&service.to_ne_bytes());
+    bytes
+}
+
+/// The service id in a value of `vips`.
+pub(crate) fn vip_service(bytes: &[u8]) -> Option<u32> {
+    bytes.first_chunk::<4>().map(|id| u32::from_ne_bytes(*id))
+}
+
+/// A socket address with the port as maps hold it; port 0 is no address.
+pub(crate) fn store_endpoint(address: &Address, port: &AtomicU16, value: Option<SocketAddr>) {
+    let value = value.unwrap_or_else(|| SocketAddr::from(([0; 16], 0)));
+    address.store(value.ip());
+    port.store(value.port().to_be(), Relaxed);
+}
+
+/// Reads what [`store_endpoint`] wrote.
+pub(crate) fn load_endpoint(address: &Address, port: &AtomicU16) -> Option<SocketAddr> {
+    let port = u16::from_be(port.load(Relaxed));
+    (port != 0).then(|| SocketAddr::new(address.load(), port))
+}
+
+fn octets(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    }
+}
+
+fn address_words(ip: IpAddr) -> [u32; 4] {
+    let octets = octets(ip);
+    std::array::from_fn(|word| {
+        u32::from_ne_bytes(std::array::from_fn(|byte| octets[word * 4 + byte]))
+    })
+}
+
+/// Compares the types above with the compiled object's.
+mod assertions {
+    use std::mem::{offset_of, size_of};
+
+    use super::{BackendEntry, LoadEntry, ServiceEntry, SlotEntry};
+    use crate::skeleton::types;
+
+    macro_rules! same {
+        ($ours:ty, $theirs:ty: $($field:ident),*) => {
+            const _: () = assert!(size_of::<$ours>() == size_of::<$theirs>());
+            $(const _: () = assert!(offset_of!($ours, $field) == offset_of!($theirs, $field));)*
+        };
+    }
+
+    same!(ServiceEntry, types::service: policy, slice, refused, room);
+    const _: () = assert!(offset_of!(ServiceEntry, port) == offset_of!(types::vip_key, port));
+    const _: () =
+        assert!(offset_of!(ServiceEntry, protocol) == offset_of!(types::vip_key, protocol));
+    same!(SlotEntry, types::slot: backend, alias, threshold, spare);
+    same!(
+        BackendEntry, types::backend:
+        near, far, near_port, far_port, weight, network, identity, service, flags, zone
+    );
+    same!(LoadEntry, types::load: open, streak, total, failed, latency, ejected_until, room);
+    const _: () = assert!(size_of::<types::vip_key>() == size_of::<super::VipKey>());
+    const _: () = assert!(size_of::<types::vip>() == 8);
+    const _: () = assert!(size_of::<types::place>() == 8 * super::PLACE_NETWORKS);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_is_one_word() {
+        let slice = SliceWord {
+            first: MAX_SLOTS - 1,
+            ready: MAX_COUNT,
+            draining: 5,
+        };
+        assert_eq!(SliceWord::unpack(slice.pack()), slice);
+        let slice = SliceWord {
+            first: 1,
+            ready: 0,
+            draining: MAX_COUNT,
+        };
+        assert_eq!(SliceWord::unpack(slice.pack()), slice);
+    }
+
+    #[test]
+    fn keys_read_back() {
+        for text in ["11.0.0.1", "fd01:c::1"] {
+            let address = text.parse().unwrap();
+            assert_eq!(
+                parse_key(&address_key(address)),
+                Some(VipEntry::Address(address))
+            );
+            let key = ServiceKey {
+                address,
+                port: 5353,
+                protocol: Protocol::Udp,
+            };
+            assert_eq!(parse_key(&service_key(&key)), Some(VipEntry::Service(key)));
+        }
+        assert_eq!(parse_key(&[1; 20]), None);
+        assert_eq!(parse_key(&[]), None);
+    }
+}

@@ -1,0 +1,31 @@
+//! Network namespaces, links and routes of the kernel.
+//!
+//! The only crate that speaks netlink or enters a network namespace. Whatever
+//! happens inside a namespace happens on a thread of its own that then ends, so a
+//! pool's thread can never be left in the wrong one. Functions of [`route`] and
+//! [`address`] work in the calling thread's namespace.
+//!
+//! It never decides which namespaces or routes should exist, and it never starts
+//! another program.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! # fn main() -> Result<(), netlink::NetlinkError> {
+//! let path = Path::new("/run/sealane/netns/web.1");
+//! netlink::netns::create(path)?;
+//! let port = netlink::netns::run_in(path, || {
+//!     std::net::TcpListener::bind("127.0.0.1:0")?.local_addr().map(|a| a.port())
+//! })?;
+//! netlink::netns::delete(path)?;
+//! # let _ = port; Ok(())
+//! # }
+//! ```
+
+pub mod address;
+mod connection;
+mod error;
+mod kernel;
+pub mod netns;
+pub mod route;
+
+pub use error::NetlinkError;
