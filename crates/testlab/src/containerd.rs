@@ -115,7 +115,15 @@ impl Containerd {
         self.import_image(&tar)
     }
 
-    /// Ends containerd and starts it again; its containers live on meanwhile.
+    /// Ends containerd; its containers live on.
+    ///
+    /// # Errors
+    /// When it can be neither asked nor forced to end.
+    pub fn stop(&self) -> Result<()> {
+        self.end_daemon()
+    }
+
+    /// Starts containerd again, ending it first if it runs; its containers live on.
     ///
     /// # Errors
     /// With its log when it does not come up.
@@ -169,6 +177,10 @@ impl Containerd {
 
     fn end_daemon(&self) -> Result<()> {
         let mut child = self.child();
+        if child.try_wait()?.is_some() {
+            // Its number may be another process' by now.
+            return Ok(());
+        }
         let _ = kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGTERM);
         let ended = wait_for("containerd to end", Duration::from_secs(15), || {
             child.try_wait().ok().flatten()

@@ -191,10 +191,9 @@ impl Drop for Host {
         if let Err(error) = crate::cgroup::end_processes(self.cgroup.name()) {
             eprintln!("testlab: {error:#}");
         }
-        let _ = mounts::detach_below(&self.directory);
-        if let Err(error) = std::fs::remove_dir_all(&self.directory) {
+        if let Err(error) = mounts::remove_tree(&self.directory) {
             eprintln!(
-                "testlab: leaving {} behind: {error}",
+                "testlab: leaving {} behind: {error:#}",
                 self.directory.display()
             );
         }

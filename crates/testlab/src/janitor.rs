@@ -29,8 +29,7 @@ pub fn janitor() -> Result<()> {
     let files = Path::new(mark::FILES);
     for name in left_overs(files, NETNS_PREFIX) {
         let path = files.join(&name);
-        report(&name, mounts::detach_below(&path));
-        let _ = fs::remove_dir_all(&path);
+        report(&name, mounts::remove_tree(&path));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::mount::{MntFlags, umount2};
 
 /// One line of the mount table.
@@ -32,6 +32,21 @@ pub(crate) fn detach_below(dir: &Path) -> Result<()> {
         let _ = umount2(&mount.point, MntFlags::MNT_DETACH);
     }
     Ok(())
+}
+
+/// Deletes `dir`, once nothing is mounted below it any more.
+///
+/// A mount that cannot be detached stops this: deleting on would follow it to files
+/// that are nobody's but the machine's.
+pub(crate) fn remove_tree(dir: &Path) -> Result<()> {
+    detach_below(dir)?;
+    if let Some(mount) = all()?
+        .into_iter()
+        .find(|mount| mount.point.starts_with(dir))
+    {
+        bail!("{} is still mounted", mount.point.display());
+    }
+    fs::remove_dir_all(dir).with_context(|| format!("deleting {}", dir.display()))
 }
 
 /// proc(5), mountinfo: the fifth field is the mount point, and the first one after

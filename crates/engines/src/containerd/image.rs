@@ -1,0 +1,165 @@
+//! Images in containerd's store: finding one, and making it a root file system.
+
+mod manifest;
+mod reference;
+mod unpack;
+
+use containerd_client::services::v1::{GetImageRequest, ReadContentRequest};
+use serde::de::DeserializeOwned;
+
+use super::client::{Absent, Client};
+use crate::EngineError;
+use manifest::{Config, Descriptor, Document, Manifest};
+
+pub(super) use manifest::RunConfig;
+#[cfg(test)]
+pub(super) use manifest::document;
+#[cfg(test)]
+pub(super) use reference::candidates;
+pub(super) use unpack::Snapshots;
+
+/// Indexes may lead to indexes; real ones do so once.
+const DEPTH: usize = 4;
+/// Documents of an image are some kilobytes; what is longer is none.
+const DOCUMENT_LIMIT: i64 = 8 * 1024 * 1024;
+
+/// An image that is on this node.
+#[derive(Debug, Clone)]
+pub(super) struct Image {
+    /// Its name in containerd.
+    pub(super) name: String,
+    /// How it wants to be run.
+    pub(super) run: RunConfig,
+    config_digest: String,
+    diff_ids: Vec<String>,
+    layers: Vec<Descriptor>,
+}
+
+impl Image {
+    /// Finds an image by the reference a task gives.
+    ///
+    /// # Errors
+    /// [`EngineError::Image`] when it is absent or broken.
+    pub(super) async fn find(client: &Client, reference: &str) -> Result<Self, EngineError> {
+        let broken = |detail: String| EngineError::Image {
+            image: reference.to_owned(),
+            detail,
+        };
+        let Some((name, target)) = look_up(client, reference).await? else {
+            return Err(broken(absent(client, reference)));
+        };
+        let manifest = manifest(client, target, &broken).await?;
+        let config: Config = parsed(client, &manifest.config.digest, &broken).await?;
+        if config.rootfs.diff_ids.len() != manifest.layers.len() {
+            return Err(broken(format!(
+                "its manifest has {} layers and its configuration {}",
+                manifest.layers.len(),
+                config.rootfs.diff_ids.len()
+            )));
+        }
+        Ok(Self {
+            name,
+            run: config.config,
+            config_digest: manifest.config.digest,
+            diff_ids: config.rootfs.diff_ids,
+            layers: manifest.layers,
+        })
+    }
+}
+
+fn absent(client: &Client, reference: &str) -> String {
+    let namespace = client.namespace();
+    format!(
+        "containerd's namespace '{namespace}' has no {}, and pulling is not supported yet; \
+         'ctr -n {namespace} images import <file>' takes what 'docker save {reference}' writes",
+        reference::candidates(reference).join(" or "),
+    )
+}
+
+/// The image's full name and the digest of its index or manifest.
+async fn look_up(
+    client: &Client,
+    reference: &str,
+) -> Result<Option<(String, String)>, EngineError> {
+    for name in reference::candidates(reference) {
+        let action = format!("look for image {name}");
+        let request = GetImageRequest { name };
+        let answer = client
+            .ask(&action, client.images().await?.get(request))
+            .await
+            .absent()?;
+        if let Some(image) = answer.and_then(|answer| answer.image)
+            && let Some(target) = image.target
+        {
+            return Ok(Some((image.name, target.digest)));
+        }
+    }
+    Ok(None)
+}
+
+async fn manifest(
+    client: &Client,
+    mut digest: String,
+    broken: &impl Fn(String) -> EngineError,
+) -> Result<Manifest, EngineError> {
+    for _ in 0..DEPTH {
+        let bytes = read(client, &digest, broken).await?;
+        match manifest::document(&bytes)
+            .map_err(|problem| broken(format!("{digest}: {problem}")))?
+        {
+            Document::Manifest(manifest) => return Ok(manifest),
+            Document::Index(descriptor) => digest = descriptor.digest,
+        }
+    }
+    Err(broken(format!(
+        "its indexes are nested more than {DEPTH} deep"
+    )))
+}
+
+async fn parsed<T: DeserializeOwned>(
+    client: &Client,
+    digest: &str,
+    broken: &impl Fn(String) -> EngineError,
+) -> Result<T, EngineError> {
+    let bytes = read(client, digest, broken).await?;
+    serde_json::from_slice(&bytes).map_err(|error| broken(format!("{digest}: {error}")))
+}
+
+async fn read(
+    client: &Client,
+    digest: &str,
+    broken: &impl Fn(String) -> EngineError,
+) -> Result<Vec<u8>, EngineError> {
+    let action = format!("read {digest}");
+    let missing = || {
+        broken(format!(
+            "its part {digest} is missing; import the image again, with all platforms"
+        ))
+    };
+    let request = ReadContentRequest {
+        digest: digest.to_owned(),
+        offset: 0,
+        size: 0,
+    };
+    let mut content = client.content().await?;
+    let Some(mut parts) = client.ask(&action, content.read(request)).await.absent()? else {
+        return Err(missing());
+    };
+    let mut bytes = Vec::new();
+    loop {
+        match parts.message().await {
+            Ok(Some(part)) => bytes.extend_from_slice(&part.data),
+            Ok(None) => return Ok(bytes),
+            // containerd opens the content only after it has accepted the request.
+            Err(status) => {
+                let refused = Err::<(), _>(client.refused(&action, &status));
+                return Err(refused.absent().err().unwrap_or_else(missing));
+            }
+        }
+        if bytes.len() as i64 > DOCUMENT_LIMIT {
+            return Err(broken(format!(
+                "its part {digest} is longer than {DOCUMENT_LIMIT} bytes"
+            )));
+        }
+    }
+}

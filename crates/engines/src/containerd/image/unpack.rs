@@ -1,0 +1,301 @@
+//! Snapshots: an image's layers unpacked, and a writable one for each container.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use containerd_client::services::v1::snapshots::{
+    CommitSnapshotRequest, PrepareSnapshotRequest, RemoveSnapshotRequest, StatSnapshotRequest,
+};
+use containerd_client::services::v1::{
+    self, ApplyRequest, CreateRequest, DeleteRequest, UpdateRequest,
+};
+use containerd_client::types::{Descriptor, Mount};
+use prost_types::FieldMask;
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+
+use super::super::client::{Absent, Client, exists_already};
+use super::super::{names, time};
+use super::Image;
+use crate::EngineError;
+
+/// An unpacking that takes longer has lost its daemon; its parts may go then.
+const LEASE_MILLIS: i64 = 60 * 60 * 1000;
+
+/// A snapshotter of containerd.
+#[derive(Debug, Clone)]
+pub(in crate::containerd) struct Snapshots {
+    client: Client,
+    name: String,
+    /// Two tasks of one image that start together must not unpack it twice.
+    unpacking: Arc<Mutex<()>>,
+}
+
+impl Snapshots {
+    pub(in crate::containerd) fn new(client: Client, name: String) -> Self {
+        Self {
+            client,
+            name,
+            unpacking: Arc::default(),
+        }
+    }
+
+    /// The snapshotter's name.
+    pub(in crate::containerd) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes the writable snapshot `key` over the image, unpacking what of it is
+    /// not unpacked yet. Returns what has to be mounted to see it.
+    pub(in crate::containerd) async fn make(
+        &self,
+        key: &str,
+        image: &Image,
+    ) -> Result<Vec<Mount>, EngineError> {
+        let chain = chain(&image.diff_ids);
+        let top = chain.last().cloned().unwrap_or_default();
+        if !top.is_empty() && !self.exists(&top).await? {
+            self.unpack(image, &chain).await?;
+        }
+        // Without this label containerd's garbage collection could take the snapshot
+        // before the container that refers to it is recorded.
+        let labels = HashMap::from([("containerd.io/gc.root".to_owned(), time::now().to_string())]);
+        match self
+            .prepare(&self.client, key, &top, labels.clone())
+            .await?
+        {
+            Some(mounts) => Ok(mounts),
+            None => {
+                self.remove(key).await?;
+                let mounts = self.prepare(&self.client, key, &top, labels).await?;
+                mounts.ok_or_else(|| self.odd(key, "it keeps existing"))
+            }
+        }
+    }
+
+    /// Removes the snapshot `key`; an absent one is fine.
+    pub(in crate::containerd) async fn remove(&self, key: &str) -> Result<(), EngineError> {
+        let request = RemoveSnapshotRequest {
+            snapshotter: self.name.clone(),
+            key: key.to_owned(),
+        };
+        let mut snapshots = self.client.snapshots().await?;
+        let action = format!("remove snapshot {key}");
+        self.client
+            .ask(&action, snapshots.remove(request))
+            .await
+            .absent()
+            .map(drop)
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, EngineError> {
+        let request = StatSnapshotRequest {
+            snapshotter: self.name.clone(),
+            key: key.to_owned(),
+        };
+        let mut snapshots = self.client.snapshots().await?;
+        let action = format!("look for snapshot {key}");
+        Ok(self
+            .client
+            .ask(&action, snapshots.stat(request))
+            .await
+            .absent()?
+            .is_some())
+    }
+
+    /// `None` when there is a snapshot with this key already.
+    async fn prepare(
+        &self,
+        client: &Client,
+        key: &str,
+        parent: &str,
+        labels: HashMap<String, String>,
+    ) -> Result<Option<Vec<Mount>>, EngineError> {
+        let request = PrepareSnapshotRequest {
+            snapshotter: self.name.clone(),
+            key: key.to_owned(),
+            parent: parent.to_owned(),
+            labels,
+        };
+        let answer = client
+            .ask(
+                &format!("prepare snapshot {key}"),
+                client.snapshots().await?.prepare(request),
+            )
+            .await;
+        if exists_already(&answer) {
+            return Ok(None);
+        }
+        Ok(Some(answer?.mounts))
+    }
+
+    async fn unpack(&self, image: &Image, chain: &[String]) -> Result<(), EngineError> {
+        let _alone = self.unpacking.lock().await;
+        let lease = self.lease().await?;
+        let client = self.client.with_lease(&lease);
+        let result = self.unpack_layers(&client, image, chain).await;
+        let request = DeleteRequest {
+            id: lease,
+            sync: false,
+        };
+        let released = client
+            .ask("release a lease", client.leases().await?.delete(request))
+            .await
+            .absent();
+        result.and(released.map(drop))
+    }
+
+    async fn unpack_layers(
+        &self,
+        client: &Client,
+        image: &Image,
+        chain: &[String],
+    ) -> Result<(), EngineError> {
+        let mut parent = "";
+        for (layer, name) in image.layers.iter().zip(chain) {
+            if !self.exists(name).await? {
+                let layer = Descriptor {
+                    media_type: layer.media_type.clone(),
+                    digest: layer.digest.clone(),
+                    size: layer.size,
+                    annotations: HashMap::new(),
+                };
+                self.unpack_layer(client, layer, parent, name).await?;
+            }
+            parent = name;
+        }
+        // The image's configuration refers to its unpacked layers, so that they stay
+        // as long as the image does.
+        let label = format!("containerd.io/gc.ref.snapshot.{}", self.name);
+        let info = v1::Info {
+            digest: image.config_digest.clone(),
+            labels: HashMap::from([(label.clone(), parent.to_owned())]),
+            ..v1::Info::default()
+        };
+        let mask = FieldMask {
+            paths: vec![format!("labels.{label}")],
+        };
+        let request = UpdateRequest {
+            info: Some(info),
+            update_mask: Some(mask),
+        };
+        let action = format!("keep the layers of {}", image.name);
+        client
+            .ask(&action, client.content().await?.update(request))
+            .await?;
+        Ok(())
+    }
+
+    async fn unpack_layer(
+        &self,
+        client: &Client,
+        layer: Descriptor,
+        parent: &str,
+        name: &str,
+    ) -> Result<(), EngineError> {
+        let key = format!("unpack-{}-{name}", unique());
+        let action = format!("unpack layer {}", layer.digest);
+        let Some(mounts) = self.prepare(client, &key, parent, HashMap::new()).await? else {
+            return Err(self.odd(&key, "its key is taken"));
+        };
+        let request = ApplyRequest {
+            diff: Some(layer),
+            mounts,
+            ..ApplyRequest::default()
+        };
+        let applied = client
+            .ask(&action, client.diff().await?.apply(request))
+            .await;
+        let commit = CommitSnapshotRequest {
+            snapshotter: self.name.clone(),
+            name: name.to_owned(),
+            key: key.clone(),
+            labels: HashMap::new(),
+        };
+        let committed = match applied {
+            Ok(_) => {
+                client
+                    .ask(&action, client.snapshots().await?.commit(commit))
+                    .await
+            }
+            Err(refused) => Err(refused),
+        };
+        // Somebody else, such as a `ctr images import`, may have been quicker.
+        let done = exists_already(&committed);
+        if committed.is_err() {
+            self.remove(&key).await?;
+        }
+        if done {
+            Ok(())
+        } else {
+            Ok(committed.map(drop)?)
+        }
+    }
+
+    /// Keeps what is made until it is referred to.
+    async fn lease(&self) -> Result<String, EngineError> {
+        let expires = time::now().plus_millis(LEASE_MILLIS).to_string();
+        let request = CreateRequest {
+            id: format!("sealane-unpack-{}", unique()),
+            labels: HashMap::from([("containerd.io/gc.expire".to_owned(), expires)]),
+        };
+        let mut leases = self.client.leases().await?;
+        let answer = self
+            .client
+            .ask("take a lease", leases.create(request))
+            .await?;
+        answer
+            .lease
+            .map(|lease| lease.id)
+            .ok_or_else(|| self.odd("lease", "it has no id"))
+    }
+
+    fn odd(&self, key: &str, detail: &str) -> EngineError {
+        EngineError::Failed {
+            engine: super::super::client::ENGINE,
+            action: format!("prepare {key} with snapshotter {}", self.name),
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+/// A text that no other attempt has.
+fn unique() -> String {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    format!("{}-{}", std::process::id(), now.as_nanos())
+}
+
+/// Names of the snapshots of a stack of layers (OCI image-spec, "Layer ChainID").
+fn chain(diff_ids: &[String]) -> Vec<String> {
+    let mut chain: Vec<String> = Vec::with_capacity(diff_ids.len());
+    for diff_id in diff_ids {
+        let id = match chain.last() {
+            None => diff_id.clone(),
+            Some(below) => format!(
+                "sha256:{}",
+                names::hex(&Sha256::digest(format!("{below} {diff_id}")))
+            ),
+        };
+        chain.push(id);
+    }
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chains_hash_what_is_below() {
+        let layer = |digit: &str| format!("sha256:{}", digit.repeat(64));
+        let ids = chain(&[layer("a"), layer("b")]);
+        assert_eq!(ids[0], layer("a"));
+        // sha256sum of "sha256:aa… sha256:bb…"
+        assert_eq!(
+            ids[1],
+            "sha256:ccd722928bd92476ba1745586fed6e45a102504185ad88cd89e01ff116fd146c"
+        );
+        assert!(chain(&[]).is_empty());
+    }
+}

@@ -1,0 +1,30 @@
+//! Container engines: Docker and containerd behind one trait.
+//!
+//! An engine turns a [`model::Task`] into a running container with its
+//! addresses, and tells what became of it. It reads the network from the task's
+//! `ContainerInfo` under Mesos' rules and from nowhere else. It keeps no state of
+//! its own: containers carry their task's id and their owner as labels, so that a
+//! restarted daemon finds them again. It never decides what should run.
+//!
+//! ```no_run
+//! use engines::{Container, DockerEngine, DockerOptions, Engine, EngineError, EngineOptions};
+//!
+//! async fn run(task: &model::Task, common: EngineOptions) -> Result<Container, EngineError> {
+//!     let socket = "/run/docker.sock".into();
+//!     DockerEngine::new(DockerOptions { socket, common }).start(task).await
+//! }
+//! ```
+
+mod containerd;
+mod docker;
+mod engine;
+mod error;
+mod kept_logs;
+mod tail;
+
+pub use containerd::{ContainerdEngine, ContainerdOptions};
+pub use docker::{DockerEngine, DockerOptions};
+pub use engine::{
+    Container, Engine, EngineEvent, EngineInfo, EngineOptions, ExecOutcome, LogStream, Phase,
+};
+pub use error::EngineError;
