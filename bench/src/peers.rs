@@ -1,0 +1,4 @@
+//! What others offer for reaching a service by one address.
+
+pub(crate) mod haproxy;
+pub(crate) mod nft;
