@@ -31,7 +31,10 @@ impl Task {
             port.network_names.is_empty()
                 || name.is_some_and(|name| port.network_names.contains(name))
         };
-        let mut infos = status.network_infos.iter().filter(|info| wanted(info.name.as_ref()));
+        let mut infos = status
+            .network_infos
+            .iter()
+            .filter(|info| wanted(info.name.as_ref()));
         infos.find_map(|info| info.addresses().next())
     }
 }

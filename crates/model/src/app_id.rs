@@ -110,7 +110,9 @@ impl Serialize for AppId {
 
 impl<'de> Deserialize<'de> for AppId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -129,7 +131,17 @@ mod tests {
         ] {
             assert_eq!(AppId::resolve(given).unwrap().as_str(), expected, "{given}");
         }
-        for bad in ["", "/", "/..", "/UpperCase", "/a b", "/-a", "/a-", "/nest./ted", "/under_score"] {
+        for bad in [
+            "",
+            "/",
+            "/..",
+            "/UpperCase",
+            "/a b",
+            "/-a",
+            "/a-",
+            "/nest./ted",
+            "/under_score",
+        ] {
             assert!(AppId::resolve(bad).is_err(), "{bad}");
         }
     }

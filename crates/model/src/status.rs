@@ -38,7 +38,10 @@ impl TaskState {
     /// Whether the task has ended for good.
     #[must_use]
     pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Finished | Self::Failed | Self::Killed | Self::Lost)
+        matches!(
+            self,
+            Self::Finished | Self::Failed | Self::Killed | Self::Lost
+        )
     }
 
     /// `TASK_RUNNING` and the like.

@@ -9,7 +9,9 @@ use crate::AppId;
 
 /// Why a text is not a task id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a task id: 1 to 255 of a-z, A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit")]
+#[error(
+    "'{0}' is not a task id: 1 to 255 of a-z, A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+)]
 pub struct TaskIdError(String);
 
 /// Names one instance of an app: `shop_cart.instance-<uuid>._app.1`, as Marathon does.
@@ -52,7 +54,11 @@ impl FromStr for TaskId {
         let ok = (1..=255).contains(&text.len())
             && text.chars().all(allowed)
             && text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if ok { Ok(Self(text.to_owned())) } else { Err(TaskIdError(text.to_owned())) }
+        if ok {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(TaskIdError(text.to_owned()))
+        }
     }
 }
 
@@ -64,7 +70,9 @@ impl Serialize for TaskId {
 
 impl<'de> Deserialize<'de> for TaskId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -76,8 +84,14 @@ mod tests {
     fn made_from_an_app_id() {
         let app = AppId::resolve("/a/b").unwrap();
         let id = TaskId::for_instance(&app, "11111111-2222-3333-4444-555555555555");
-        assert_eq!(id.as_str(), "a_b.instance-11111111-2222-3333-4444-555555555555._app.1");
-        assert_eq!(id.instance(), "a_b.instance-11111111-2222-3333-4444-555555555555");
+        assert_eq!(
+            id.as_str(),
+            "a_b.instance-11111111-2222-3333-4444-555555555555._app.1"
+        );
+        assert_eq!(
+            id.instance(),
+            "a_b.instance-11111111-2222-3333-4444-555555555555"
+        );
         assert_eq!(id.as_str().parse::<TaskId>().unwrap(), id);
         assert!("../etc".parse::<TaskId>().is_err());
         assert!("a/b".parse::<TaskId>().is_err());

@@ -40,7 +40,9 @@ impl Timestamp {
 impl From<std::time::SystemTime> for Timestamp {
     /// Times before 1970 become 1970.
     fn from(time: std::time::SystemTime) -> Self {
-        let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since = time
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }
@@ -58,7 +60,8 @@ impl FromStr for Timestamp {
     type Err = jiff::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<jiff::Timestamp>().map(|time| Self(time.as_millisecond()))
+        text.parse::<jiff::Timestamp>()
+            .map(|time| Self(time.as_millisecond()))
     }
 }
 
@@ -84,6 +87,9 @@ mod tests {
         let time = Timestamp::from_millis(1_422_966_600_000);
         assert_eq!(time.to_string(), "2015-02-03T12:30:00.000Z");
         assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
-        assert_eq!(Timestamp::from_millis(1024).to_string(), "1970-01-01T00:00:01.024Z");
+        assert_eq!(
+            Timestamp::from_millis(1024).to_string(),
+            "1970-01-01T00:00:01.024Z"
+        );
     }
 }

@@ -1,0 +1,88 @@
+//! What networks need besides containers that come and go: rules that others
+//! rewrite, and what earlier failures left.
+
+use std::time::{Duration, Instant};
+
+use engines::EngineEvent;
+use networks::{Forwarding, Networks};
+use store::Mirror;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::hints::Hints;
+use crate::report::Reports;
+
+/// How often everything is looked at; Docker rewrites its chains when it starts.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// The reconciler.
+pub(crate) struct Housekeeping {
+    pub(crate) networks: Networks,
+    pub(crate) mirror: Mirror,
+    pub(crate) reports: Reports,
+}
+
+impl Housekeeping {
+    /// Reconciles every [`PERIOD`], and when an engine came or went.
+    pub(crate) async fn run(self, hints: Hints, stop: CancellationToken) {
+        let mut hints = hints.subscribe();
+        // Attachments of tasks must not look like leftovers before tasks are known.
+        self.mirror.at_least(1).await;
+        loop {
+            self.reconcile().await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(PERIOD) => {}
+                () = an_engine_changed(&mut hints) => {}
+            }
+        }
+    }
+
+    async fn reconcile(&self) {
+        let began = Instant::now();
+        let mut failures = Vec::new();
+        let did = match networks::ensure_forwarding().await {
+            Ok(Forwarding::Added) => Some("let our interfaces through Docker's rules".to_owned()),
+            Ok(_) => None,
+            Err(error) => {
+                failures.push(chain(&error));
+                None
+            }
+        };
+        for id in self.networks.leftovers().await {
+            let known = self
+                .mirror
+                .state()
+                .tasks
+                .keys()
+                .any(|task| task.as_str() == id);
+            if !known && let Err(error) = self.networks.detach(&id).await {
+                failures.push(chain(&error));
+            }
+        }
+        failures.extend(
+            self.networks
+                .retry_failed()
+                .await
+                .iter()
+                .map(|error| chain(error)),
+        );
+        self.reports.note("networks", began, did, failures);
+    }
+}
+
+/// Returns when an engine came or went; one task's container is no reason.
+async fn an_engine_changed(hints: &mut broadcast::Receiver<EngineEvent>) {
+    while let Ok(EngineEvent { task: Some(_) }) = hints.recv().await {}
+}
+
+/// An error with everything that caused it, once each.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,246 @@
+//! The agent as a whole: what it is made of and what it shows.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use datapath::Datapath;
+use engines::{Engine, EngineError, LogStream};
+use ipnet::IpNet;
+use mesos::ContainerType;
+use model::{NodeId, TaskId};
+use networks::Networks;
+use store::{Mirror, Records};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use vip::{ServiceTable, VipRanges};
+
+use crate::hints::Hints;
+use crate::housekeeping::Housekeeping;
+use crate::node::{self, NodeOptions};
+use crate::places::Places;
+use crate::report::Reports;
+use crate::services::{Kernel, Services};
+use crate::tasks::Tasks;
+
+/// The engines of a node; one that is not configured is absent.
+#[derive(Debug, Clone, Default)]
+pub struct Engines {
+    /// For `DOCKER` containers.
+    pub docker: Option<Arc<dyn Engine>>,
+    /// For `MESOS` containers.
+    pub native: Option<Arc<dyn Engine>>,
+}
+
+impl Engines {
+    /// The engine for a kind of container.
+    #[must_use]
+    pub fn of(&self, kind: ContainerType) -> Option<&Arc<dyn Engine>> {
+        match kind {
+            ContainerType::Docker => self.docker.as_ref(),
+            ContainerType::Mesos => self.native.as_ref(),
+        }
+    }
+
+    /// All that are configured.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Engine>> {
+        self.docker.iter().chain(&self.native)
+    }
+}
+
+/// What an agent is made of.
+pub struct AgentOptions {
+    /// Where statuses are written.
+    pub records: Records,
+    /// What is wanted.
+    pub mirror: Mirror,
+    /// The engines.
+    pub engines: Engines,
+    /// Networks of native containers; absent without that engine.
+    pub networks: Option<Networks>,
+    /// What the node says of itself.
+    pub node: NodeOptions,
+    /// The kernel side of VIPs; absent when the kernel has none.
+    pub datapath: Option<Datapath>,
+    /// Where VIPs may lie.
+    pub ranges: VipRanges,
+    /// The DNS server's own address, behind 198.51.100.1.
+    pub dns: Option<SocketAddr>,
+    /// Names that the DNS server answers.
+    pub names: Arc<ArcSwap<dns::Snapshot>>,
+    /// Networks whose members the DNS server answers.
+    pub dns_clients: Arc<ArcSwap<Vec<IpNet>>>,
+    /// Directory with a directory of kept logs for each task.
+    pub logs: PathBuf,
+}
+
+/// A node's agent.
+pub struct Agent {
+    options: AgentOptions,
+    view: View,
+    hints: Hints,
+    table: watch::Sender<(u64, Arc<ServiceTable>)>,
+}
+
+/// What a running agent shows; cheap to clone.
+#[derive(Clone)]
+pub struct View {
+    /// The service table that is in force, with the store's revision it is made from.
+    pub table: watch::Receiver<(u64, Arc<ServiceTable>)>,
+    /// What each reconciler did last.
+    pub reports: Reports,
+    /// The node.
+    pub node: NodeId,
+    kernel: Kernel,
+    engines: Engines,
+    mirror: Mirror,
+}
+
+impl Agent {
+    /// An agent that has not begun.
+    #[must_use]
+    pub fn new(mut options: AgentOptions) -> Self {
+        let (table, in_force) = watch::channel((0, Arc::new(ServiceTable::default())));
+        let view = View {
+            table: in_force,
+            reports: Reports::default(),
+            node: options.node.id.clone(),
+            kernel: Kernel::new(options.datapath.take()),
+            engines: options.engines.clone(),
+            mirror: options.mirror.clone(),
+        };
+        Self {
+            options,
+            view,
+            hints: Hints::new(),
+            table,
+        }
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.view.clone()
+    }
+
+    /// Reconciles until `stop`; containers go on running afterwards.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut parts = self.parts(&stop);
+        while let Some(ended) = parts.join_next().await {
+            if let Err(error) = ended {
+                // One part that panics must not leave the node half alive: the
+                // daemon ends, and its supervisor starts it again. Containers and
+                // VIPs are not disturbed by that.
+                tracing::error!(%error, "a part of the agent failed; ending");
+                stop.cancel();
+            }
+        }
+    }
+
+    /// Starts all reconcilers.
+    fn parts(self, stop: &CancellationToken) -> JoinSet<()> {
+        let Self {
+            options,
+            view,
+            hints,
+            table,
+        } = self;
+        let (reports, mirror, engines) = (view.reports, options.mirror, options.engines);
+        let mut parts = JoinSet::new();
+        for engine in engines.all() {
+            parts.spawn(hints.clone().follow(Arc::clone(engine), stop.clone()));
+        }
+        let services = Services {
+            mirror: mirror.clone(),
+            node: options.node.id.clone(),
+            ranges: options.ranges,
+            dns: options.dns,
+            names: options.names,
+            kernel: view.kernel.clone(),
+            table,
+            reports: reports.clone(),
+        };
+        parts.spawn(services.run(stop.clone()));
+        let places = Places {
+            engines: engines.clone(),
+            kernel: view.kernel,
+            dns_clients: options.dns_clients,
+            reports: reports.clone(),
+        };
+        parts.spawn(places.run(hints.clone(), stop.clone()));
+        if let Some(networks) = options.networks {
+            let housekeeping = Housekeeping {
+                networks,
+                mirror: mirror.clone(),
+                reports: reports.clone(),
+            };
+            parts.spawn(housekeeping.run(hints.clone(), stop.clone()));
+        }
+        let (node, records) = (options.node.clone(), options.records.clone());
+        parts.spawn(node::run(
+            node,
+            engines.clone(),
+            records,
+            reports.clone(),
+            stop.clone(),
+        ));
+        let tasks = Tasks {
+            records: options.records,
+            mirror,
+            engines,
+            node: options.node,
+            logs: options.logs,
+            hints,
+            table: view.table,
+            reports,
+        };
+        parts.spawn(tasks.run(stop.clone()));
+        parts
+    }
+}
+
+impl View {
+    /// What a task printed.
+    ///
+    /// # Errors
+    /// When no engine knows the task.
+    pub async fn logs(
+        &self,
+        task: &TaskId,
+        stream: LogStream,
+        tail: Option<usize>,
+    ) -> Result<Bytes, EngineError> {
+        let kind = self
+            .mirror
+            .state()
+            .tasks
+            .get(task)
+            .map(|task| task.container.kind);
+        let mut failure = EngineError::NoContainer(task.clone());
+        for engine in self.engines.all() {
+            if kind.is_some_and(|kind| kind != engine.kind()) {
+                continue;
+            }
+            match engine.logs(task, stream, tail).await {
+                Ok(text) => return Ok(text),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Connections and backends of every service, as the kernel counts them.
+    #[must_use]
+    pub fn usage(&self) -> Vec<datapath::ServiceUsage> {
+        self.kernel.usage()
+    }
+
+    /// What is wrong with the kernel side.
+    #[must_use]
+    pub fn findings(&self) -> Vec<String> {
+        self.kernel.findings()
+    }
+}

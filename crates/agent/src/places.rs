@@ -1,0 +1,138 @@
+//! Which network each container's namespace stands in.
+//!
+//! The connect hook tells clients apart by the cookie of their network namespace.
+//! Containers on the host's network need no entry: their namespace is the host's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use engines::{Container, Phase};
+use ipnet::IpNet;
+use mesos::ContainerType;
+use tokio_util::sync::CancellationToken;
+use vip::NetworkKey;
+
+use crate::hints::Hints;
+use crate::options::Engines;
+use crate::report::Reports;
+use crate::services::Kernel;
+
+/// How often all containers are looked at although no engine said anything.
+const PERIOD: Duration = Duration::from_secs(30);
+
+/// The reconciler.
+pub(crate) struct Places {
+    pub(crate) engines: Engines,
+    pub(crate) kernel: Kernel,
+    pub(crate) dns_clients: Arc<ArcSwap<Vec<IpNet>>>,
+    pub(crate) reports: Reports,
+}
+
+impl Places {
+    /// Reconciles on every hint and every [`PERIOD`].
+    pub(crate) async fn run(self, hints: Hints, stop: CancellationToken) {
+        let mut hints = hints.subscribe();
+        loop {
+            // What arrives from here on is seen by this run or wakes the next one.
+            while hints.try_recv().is_ok() {}
+            self.reconcile().await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(PERIOD) => {}
+                // Falling behind is the same as a hint about everything.
+                _ = hints.recv() => {}
+            }
+        }
+    }
+
+    async fn reconcile(&self) {
+        let began = Instant::now();
+        let mut failures = Vec::new();
+        let places = places(&self.engines, &mut failures).await;
+        let count = places.len();
+        if let Some(Err(error)) = self.kernel.with(|datapath| datapath.set_places(&places)) {
+            failures.push(error.to_string());
+        }
+        match clients().await {
+            Ok(clients) => self.dns_clients.store(Arc::new(clients)),
+            Err(error) => failures.push(error.to_string()),
+        }
+        self.reports.note(
+            "places",
+            began,
+            Some(format!("{count} namespaces")),
+            failures,
+        );
+    }
+}
+
+async fn places(
+    engines: &Engines,
+    failures: &mut Vec<String>,
+) -> BTreeMap<u64, BTreeSet<NetworkKey>> {
+    let mut places: BTreeMap<u64, BTreeSet<NetworkKey>> = BTreeMap::new();
+    for engine in engines.all() {
+        // An engine that is away is reported by the node reconciler.
+        let Ok(containers) = engine.list().await else {
+            continue;
+        };
+        for container in containers {
+            match place(engine.kind(), &container).await {
+                Ok(Some((cookie, networks))) => {
+                    places.entry(cookie).or_default().extend(networks);
+                }
+                Ok(None) => {}
+                Err(error) => failures.push(format!("task {}: {error}", container.task)),
+            }
+        }
+    }
+    places
+}
+
+async fn place(
+    kind: ContainerType,
+    container: &Container,
+) -> Result<Option<(u64, Vec<NetworkKey>)>, netlink::NetlinkError> {
+    let Some(pid) = container.pid else {
+        return Ok(None);
+    };
+    if container.phase != Phase::Running || container.networks.is_empty() {
+        return Ok(None);
+    }
+    let namespace = PathBuf::from(format!("/proc/{pid}/ns/net"));
+    let cookie = tokio::task::spawn_blocking(move || {
+        // A container that ended meanwhile has no place any more.
+        if !namespace.exists() {
+            return Ok(None);
+        }
+        netlink::netns::cookie(&namespace).map(Some)
+    });
+    let Ok(cookie) = cookie.await else {
+        return Ok(None);
+    };
+    let networks = container
+        .networks
+        .iter()
+        .map(|name| NetworkKey::new(kind, name))
+        .collect();
+    Ok(cookie?.map(|cookie| (cookie, networks)))
+}
+
+/// Whom the DNS server answers: this host, and networks of containers on it, which
+/// are those of interfaces that do not lead out.
+async fn clients() -> Result<Vec<IpNet>, netlink::NetlinkError> {
+    let addresses = netlink::address::local().await?;
+    let mut clients = Vec::new();
+    for local in addresses {
+        clients.push(IpNet::from(local.net.addr()));
+        if !local.uplink {
+            clients.push(local.net.trunc());
+        }
+    }
+    clients.sort();
+    clients.dedup();
+    Ok(clients)
+}

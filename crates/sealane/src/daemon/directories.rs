@@ -1,0 +1,130 @@
+//! Where a daemon keeps its things.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use nix::fcntl::{Flock, FlockArg};
+
+use super::Config;
+
+/// The directories of one daemon, locked against a second one.
+#[derive(Debug)]
+pub(super) struct Directories {
+    /// Everything that must survive.
+    pub(super) state: PathBuf,
+    /// Sockets and namespaces, which a reboot takes.
+    pub(super) run: PathBuf,
+    /// Pins of the datapath, on a bpf filesystem.
+    pub(super) pins: PathBuf,
+    /// Identity of the state, on containers of this daemon.
+    pub(super) owner: String,
+    /// Held as long as the daemon runs.
+    _lock: Flock<fs::File>,
+}
+
+impl Directories {
+    /// Makes what is missing and takes the lock.
+    pub(super) fn prepare(config: &Config) -> anyhow::Result<Self> {
+        let state = config.state_dir.clone();
+        make(&state, PASSABLE)?;
+        let lock = lock(&state)?;
+        let standard = state == Config::default().state_dir;
+        let run = if standard {
+            PathBuf::from("/run/sealane")
+        } else {
+            state.join("run")
+        };
+        make(&run, PASSABLE)?;
+        make(&state.join("engine"), PASSABLE)?;
+        for name in ["store", "logs", "cni"] {
+            make(&state.join(name), PRIVATE)?;
+        }
+        let owner = owner(&state)?;
+        let pins = if config.datapath.pins.as_os_str().is_empty() {
+            let name = if standard {
+                "sealane".to_owned()
+            } else {
+                format!("sealane-{owner}")
+            };
+            Path::new("/sys/fs/bpf").join(name)
+        } else {
+            config.datapath.pins.clone()
+        };
+        Ok(Self {
+            state,
+            run,
+            pins,
+            owner,
+            _lock: lock,
+        })
+    }
+
+    /// The API's unix socket.
+    pub(super) fn socket(&self, config: &Config) -> PathBuf {
+        if config.api.socket.as_os_str().is_empty() {
+            self.run.join("api.sock")
+        } else {
+            config.api.socket.clone()
+        }
+    }
+
+    /// The embedded store's file.
+    pub(super) fn store(&self) -> PathBuf {
+        self.state.join("store").join("store.redb")
+    }
+
+    /// Kept logs of tasks.
+    pub(super) fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+}
+
+/// Tasks that run as other users have their working directories below.
+const PASSABLE: u32 = 0o711;
+
+/// What tasks print, and their environment in the store, is not for everybody.
+const PRIVATE: u32 = 0o700;
+
+fn make(directory: &Path, mode: u32) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(directory)
+        .with_context(|| format!("directory {} cannot be made", directory.display()))
+}
+
+fn lock(state: &Path) -> anyhow::Result<Flock<fs::File>> {
+    let path = state.join("lock");
+    let file = fs::File::create(&path)
+        .with_context(|| format!("lock file {} cannot be made", path.display()))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, nix::errno::Errno::EWOULDBLOCK)) => bail!(
+            "another daemon uses {}; stop it, or give this one its own --state-dir, \
+             --api-listen and cgroup",
+            state.display()
+        ),
+        Err((_, error)) => bail!("{} cannot be locked: {error}", path.display()),
+    }
+}
+
+/// Reads the identity of the state, making it the first time.
+fn owner(state: &Path) -> anyhow::Result<String> {
+    let path = state.join("owner");
+    match fs::read_to_string(&path) {
+        Ok(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
+        _ => {
+            let owner: String = uuid::Uuid::new_v4()
+                .simple()
+                .to_string()
+                .chars()
+                .take(12)
+                .collect();
+            fs::write(&path, &owner)
+                .with_context(|| format!("{} cannot be written", path.display()))?;
+            Ok(owner)
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `sealane doctor`: what this host has, what is missing and how to get it.
+
+use std::path::Path;
+
+use super::Config;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Check {
+    /// What.
+    pub(crate) name: String,
+    /// Whether it is as it should be.
+    pub(crate) ok: bool,
+    /// What was found.
+    pub(crate) detail: String,
+    /// What to do about it; empty when it is fine.
+    pub(crate) help: String,
+}
+
+/// Looks at everything that a daemon with this configuration needs.
+pub(crate) async fn doctor(config: &Config) -> Vec<Check> {
+    let mut checks = vec![root()];
+    checks.extend(kernel(config));
+    checks.extend(engines(config).await);
+    checks.extend(plugins(config));
+    checks.push(program("nft", "apt-get install nftables"));
+    checks.push(program("iptables", "apt-get install iptables"));
+    checks
+}
+
+fn check(name: impl Into<String>, found: Result<String, (String, String)>) -> Check {
+    let name = name.into();
+    match found {
+        Ok(detail) => Check {
+            name,
+            ok: true,
+            detail,
+            help: String::new(),
+        },
+        Err((detail, help)) => Check {
+            name,
+            ok: false,
+            detail,
+            help,
+        },
+    }
+}
+
+fn root() -> Check {
+    let found = if nix::unistd::geteuid().is_root() {
+        Ok("running as root".to_owned())
+    } else {
+        let help = "run it as root: eBPF, network namespaces and cgroups need it";
+        Err(("not root".to_owned(), help.to_owned()))
+    };
+    check("privileges", found)
+}
+
+fn kernel(config: &Config) -> Vec<Check> {
+    let root = match datapath::find_cgroup2() {
+        Ok(root) => root,
+        Err(error) => {
+            let help = "mount it: mount -t cgroup2 none /sys/fs/cgroup".to_owned();
+            return vec![check("cgroup v2", Err((error.to_string(), help)))];
+        }
+    };
+    let cgroup = root.join(config.cgroup.trim_start_matches('/'));
+    let probed = if cgroup.is_dir() { &cgroup } else { &root };
+    let mut checks = vec![check("cgroup v2", Ok(root.display().to_string()))];
+    checks.extend(
+        datapath::probe(probed)
+            .into_iter()
+            .map(|requirement| Check {
+                name: requirement.name.to_string(),
+                ok: requirement.ok,
+                detail: if requirement.ok {
+                    "present".to_owned()
+                } else {
+                    "missing".to_owned()
+                },
+                help: if requirement.ok {
+                    String::new()
+                } else {
+                    requirement.help.to_string()
+                },
+            }),
+    );
+    checks
+}
+
+async fn engines(config: &Config) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (name, enabled, socket, package) in [
+        (
+            "docker",
+            config.docker.enabled,
+            &config.docker.socket,
+            "docker.io",
+        ),
+        (
+            "containerd",
+            config.containerd.enabled,
+            &config.containerd.socket,
+            "containerd",
+        ),
+    ] {
+        if enabled {
+            checks.push(check(name, answers(name, socket, package).await));
+        }
+    }
+    checks
+}
+
+async fn answers(name: &str, socket: &Path, package: &str) -> Result<String, (String, String)> {
+    match tokio::net::UnixStream::connect(socket).await {
+        Ok(_) => Ok(format!("answers at {}", socket.display())),
+        Err(error) => Err((
+            format!("does not answer at {}: {error}", socket.display()),
+            format!(
+                "apt-get install {package} and start it, or set {name}.socket, or set \
+                 {name}.enabled = false"
+            ),
+        )),
+    }
+}
+
+fn plugins(config: &Config) -> Vec<Check> {
+    let dirs = &config.cni.plugin_dirs;
+    ["bridge", "host-local", "loopback", "portmap"]
+        .iter()
+        .map(|plugin| {
+            let found = dirs
+                .iter()
+                .map(|dir| dir.join(plugin))
+                .find(|path| path.exists());
+            let found = found.map(|path| path.display().to_string()).ok_or_else(|| {
+                let help = "apt-get install containernetworking-plugins, or set cni.plugin-dirs";
+                (format!("not in {dirs:?}"), help.to_owned())
+            });
+            check(format!("CNI plugin {plugin}"), found)
+        })
+        .collect()
+}
+
+fn program(name: &str, help: &str) -> Check {
+    let places = [
+        "/usr/sbin",
+        "/sbin",
+        "/usr/bin",
+        "/bin",
+        "/usr/local/sbin",
+        "/usr/local/bin",
+    ];
+    let found = places
+        .iter()
+        .map(|dir| Path::new(dir).join(name))
+        .find(|path| path.exists());
+    let found = found
+        .map(|path| path.display().to_string())
+        .ok_or_else(|| (format!("{name} is not installed"), help.to_owned()));
+    check(name, found)
+}

@@ -1,0 +1,276 @@
+//! The parts of a daemon, made and run.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{Agent, AgentOptions, Engines, NodeOptions};
+use anyhow::Context;
+use api::ApiContext;
+use arc_swap::ArcSwap;
+use datapath::Datapath;
+use engines::{ContainerdEngine, ContainerdOptions, DockerEngine, DockerOptions, EngineOptions};
+use ipnet::IpNet;
+use leader::{Leader, LeaderOptions};
+use networks::Networks;
+use store::{Mirror, Records, RedbStore};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::directories::Directories;
+use super::views::NodeViews;
+use super::{Config, host, serve};
+
+/// Forwarded DNS queries that may be under way at once.
+const DNS_IN_FLIGHT: usize = 1024;
+
+/// How long parts may take to end.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// Everything that a daemon runs.
+pub(super) struct Parts {
+    agent: Agent,
+    leader: Leader,
+    dns: Option<dns::Server>,
+    api: axum::Router,
+    listeners: serve::Listeners,
+    /// Keeps the lock on the state directory.
+    _directories: Directories,
+}
+
+impl Parts {
+    /// Makes all parts; whatever cannot work without the others fails here.
+    pub(super) async fn assemble(config: &Config) -> anyhow::Result<Self> {
+        let directories = Directories::prepare(config)?;
+        let store = RedbStore::open(directories.store()).await?;
+        let records = Records::new(Arc::new(store));
+        let mirror = Mirror::start(records.clone());
+        let node = node(config, &directories).await?;
+        let names = Arc::new(ArcSwap::from_pointee(dns::Snapshot::default()));
+        let clients = Arc::new(ArcSwap::from_pointee(Vec::new()));
+        let dns = bind_dns(config, &node, &names, &clients);
+        let networks = networks(config, &directories)?;
+        let agent = Agent::new(AgentOptions {
+            records: records.clone(),
+            mirror: mirror.clone(),
+            engines: engines(config, &directories, &node, networks.clone())?,
+            networks,
+            datapath: open_datapath(config, &directories).await,
+            ranges: config.vips.clone(),
+            dns: dns
+                .as_ref()
+                .and_then(|server| server.addresses().first().copied()),
+            names,
+            dns_clients: clients,
+            logs: directories.logs(),
+            node: node.clone(),
+        });
+        let leader = Leader::new(LeaderOptions {
+            records: records.clone(),
+            mirror: mirror.clone(),
+            schedule: schedule(config),
+            ranges: config.vips.clone(),
+        });
+        let views = NodeViews::new(
+            agent.view(),
+            leader.report(),
+            dns.as_ref().map(dns::Server::statistics),
+            mirror.clone(),
+        );
+        let listeners =
+            serve::Listeners::bind(config.api.listen, &directories.socket(config)).await?;
+        let api = api::router(ApiContext {
+            records,
+            mirror,
+            config: config.marathon_config(),
+            vip_ranges: config.vips.clone(),
+            node: node.id,
+            leader: listeners.address.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            views: Arc::new(views),
+            now: Arc::new(|| std::time::SystemTime::now().into()),
+        });
+        Ok(Self {
+            agent,
+            leader,
+            dns,
+            api,
+            listeners,
+            _directories: directories,
+        })
+    }
+
+    /// Runs all parts until `stop` or until one of them fails.
+    pub(super) async fn run(self, serving: &Handle, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut parts = JoinSet::new();
+        tracing::info!(api = %self.listeners.address, socket = %self.listeners.path.display(), "serving");
+        if let Some(server) = self.dns {
+            let ends = stop.clone();
+            let serve = async move {
+                if let Err(error) = server.run(ends.cancelled_owned()).await {
+                    tracing::error!(%error, "names are not served any more");
+                }
+            };
+            parts.spawn_on(serve, serving);
+        }
+        parts.spawn_on(serve::run(self.listeners, self.api, stop.clone()), serving);
+        parts.spawn(self.leader.run(stop.clone()));
+        parts.spawn(self.agent.run(stop.clone()));
+        drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
+        let mut failure = None;
+        if let Some(ended) = parts.join_next().await {
+            if let Err(error) = ended {
+                failure = Some(anyhow::Error::from(error).context("a part of the daemon failed"));
+            } else if !stop.is_cancelled() {
+                failure = Some(anyhow::anyhow!("a part of the daemon ended unasked"));
+            }
+            stop.cancel();
+        }
+        let rest = async { while parts.join_next().await.is_some() {} };
+        if tokio::time::timeout(END_LIMIT, rest).await.is_err() {
+            tracing::warn!("some parts did not end in time");
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+async fn node(config: &Config, directories: &Directories) -> anyhow::Result<NodeOptions> {
+    Ok(NodeOptions {
+        id: host::name(&config.node)?,
+        addresses: vec![host::address(&config.node).await?],
+        resources: host::resources(&config.node, &directories.state),
+        ports: config.ports()?,
+        zone: config.node.zone.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+fn schedule(config: &Config) -> schedule::Config {
+    schedule::Config {
+        bridge_name: config.marathon.mesos_bridge_name.clone(),
+        env_prefix: config.marathon.env_vars_prefix.clone(),
+        ..schedule::Config::default()
+    }
+}
+
+/// Networks of native containers, if that engine is used.
+fn networks(config: &Config, directories: &Directories) -> anyhow::Result<Option<Networks>> {
+    if !config.containerd.enabled {
+        return Ok(None);
+    }
+    let options = networks::Options {
+        config_dirs: config.cni.config_dirs.clone(),
+        plugin_dirs: config.cni.plugin_dirs.clone(),
+        state: directories.state.join("cni"),
+        run: directories.run.clone(),
+        bridge_name: config.marathon.mesos_bridge_name.clone(),
+        bridge_interface: config.cni.bridge_interface.clone(),
+        bridge_subnet: config.cni.bridge_subnet,
+        plugin_timeout: Duration::from_secs(config.cni.plugin_timeout),
+    };
+    Ok(Some(Networks::new(options)?))
+}
+
+fn engines(
+    config: &Config,
+    directories: &Directories,
+    node: &NodeOptions,
+    networks: Option<Networks>,
+) -> anyhow::Result<Engines> {
+    let common = EngineOptions {
+        owner: directories.owner.clone(),
+        cgroup_parent: (config.cgroup != "/").then(|| config.cgroup.clone()),
+        dns_server: dns::SERVICE_ADDRESS,
+        node_addresses: node.addresses.clone(),
+        logs: directories.logs(),
+        state: directories.state.join("engine"),
+    };
+    let mut engines = Engines::default();
+    if config.docker.enabled {
+        let socket = config.docker.socket.clone();
+        let options = DockerOptions {
+            socket,
+            common: common.clone(),
+        };
+        engines.docker = Some(Arc::new(DockerEngine::new(options)));
+    }
+    if let Some(networks) = networks {
+        let options = ContainerdOptions {
+            socket: config.containerd.socket.clone(),
+            namespace: config.containerd.namespace.clone(),
+            snapshotter: config.containerd.snapshotter.clone(),
+            networks,
+            common,
+        };
+        engines.native = Some(Arc::new(ContainerdEngine::new(options)?));
+    }
+    Ok(engines)
+}
+
+/// A node whose DNS cannot be served still runs tasks; `sealane status` says why.
+fn bind_dns(
+    config: &Config,
+    node: &NodeOptions,
+    names: &Arc<ArcSwap<dns::Snapshot>>,
+    clients: &Arc<ArcSwap<Vec<IpNet>>>,
+) -> Option<dns::Server> {
+    if !config.dns.enabled {
+        return None;
+    }
+    let upstreams = if config.dns.upstreams.is_empty() {
+        dns::Upstreams::ResolvConf("/etc/resolv.conf".into())
+    } else {
+        let port53 = |address: &std::net::IpAddr| SocketAddr::new(*address, 53);
+        dns::Upstreams::Fixed(config.dns.upstreams.iter().map(port53).collect())
+    };
+    let address = *node.addresses.first()?;
+    let options = dns::Options {
+        listen: vec![SocketAddr::new(address, config.dns.port)],
+        upstreams,
+        own: node.addresses.clone(),
+        max_in_flight: DNS_IN_FLIGHT,
+    };
+    match dns::Server::bind(options, Arc::clone(names), Arc::clone(clients)) {
+        Ok(server) => Some(server),
+        Err(error) => {
+            tracing::error!(%error, "names are not served");
+            None
+        }
+    }
+}
+
+/// A node whose kernel cannot translate still runs tasks; `sealane doctor` says why.
+async fn open_datapath(config: &Config, directories: &Directories) -> Option<Datapath> {
+    if !config.datapath.enabled {
+        return None;
+    }
+    let opened = open(config, directories).await;
+    opened
+        .map_err(|error| tracing::error!("VIPs are not translated: {error:#}"))
+        .ok()
+}
+
+async fn open(config: &Config, directories: &Directories) -> anyhow::Result<Datapath> {
+    let root = datapath::find_cgroup2()?;
+    let cgroup = root.join(config.cgroup.trim_start_matches('/'));
+    std::fs::create_dir_all(&cgroup)
+        .with_context(|| format!("cgroup {} cannot be made", cgroup.display()))?;
+    let bpffs = directories
+        .pins
+        .parent()
+        .context("datapath.pins needs a parent directory")?;
+    datapath::ensure_bpffs(bpffs)?;
+    // Addresses of the range that no VIP has must not leave this host.
+    for network in host::vip_networks(&config.vips) {
+        netlink::route::ensure_unreachable(network)
+            .await
+            .with_context(|| format!("the route for {network} cannot be set"))?;
+    }
+    let options = datapath::Options {
+        cgroup,
+        pins: directories.pins.clone(),
+        capacities: datapath::Capacities::default(),
+    };
+    Ok(Datapath::open(&options)?)
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building, testing and the demo need.
+#
+# Lists what is missing before it installs anything, and installs nothing else:
+# no service is enabled, no repository added. Needs root only when something is
+# missing. `scripts/setup.sh --check` lists and exits 1 instead of installing.
+#
+# Groups, so that a user of `make demo` is not made to install benchmarks:
+#   build  compiler for the BPF side, linker, protobuf
+#   run    engines, CNI plugins, nftables
+#   bench  the peers that `make bench` measures against
+set -euo pipefail
+
+build="clang llvm libelf-dev zlib1g-dev pkg-config protobuf-compiler gcc libc6-dev make"
+run="iproute2 iptables nftables docker.io containerd runc containernetworking-plugins busybox-static util-linux curl ca-certificates"
+dev="clang-format dnsutils jq python3"
+bench="haproxy wrk"
+
+check=
+groups=()
+for word in "$@"; do
+  case "$word" in
+    --check) check=1 ;;
+    build | run | dev | bench) groups+=("$word") ;;
+    *)
+      echo "usage: scripts/setup.sh [--check] [build] [run] [dev] [bench]" >&2
+      exit 64
+      ;;
+  esac
+done
+[ ${#groups[@]} -gt 0 ] || groups=(build run)
+
+missing=()
+for group in "${groups[@]}"; do
+  for package in ${!group}; do
+    state=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
+    [ "$state" = "install ok installed" ] || missing+=("$package")
+  done
+done
+
+if [ ${#missing[@]} -eq 0 ]; then
+  echo "setup: all Debian packages for ${groups[*]} are present"
+  exit 0
+fi
+echo "setup: missing Debian packages: ${missing[*]}"
+[ -z "$check" ] || exit 1
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || {
+    echo "setup: run as root or install sudo, then: apt-get install ${missing[*]}" >&2
+    exit 77
+  }
+  as_root=sudo
+fi
+echo "setup: installing them with apt-get"
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+# Recommended packages are left out: Docker would bring tools that nothing here uses.
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+echo "setup: done"
