@@ -1,5 +1,10 @@
 //! Plans over time: scaling, replacing, failing, waiting.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "what these functions do wrong is a test's failure"
+)]
+
 mod support;
 
 use model::{AffectedApp, AppId, Deployment, DeploymentAction, Goal, Kill, TaskState, Timestamp};

@@ -1,6 +1,5 @@
 //! Apps, nodes and a world that obeys plans, for the tests of this crate.
 #![allow(dead_code, reason = "every test binary uses its own part of it")]
-#![allow(clippy::unwrap_used, reason = "a world that cannot be made is a test's failure")]
 
 use std::collections::BTreeMap;
 
