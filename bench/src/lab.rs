@@ -21,7 +21,7 @@ const PATIENCE_TEXT: &str = "60s";
 /// Where the daemon's API is.
 pub(crate) const API: &str = "127.0.0.1:8080";
 
-/// The image that [`import_server`] makes.
+/// The image that [`Lab::import_server`] makes.
 pub(crate) const IMAGE: &str = "bench/myservice";
 
 /// A host, its engines and its daemon; the fields end in this order.
@@ -72,13 +72,7 @@ impl Lab {
                 return Some(false);
             }
             let status: Value = serde_json::from_str(&self.get("/v1/status").ok()?).ok()?;
-            let known = status
-                .pointer("/parts/node/engines")
-                .or(status.pointer("/node/engines"))?;
-            let known = known
-                .as_array()
-                .map(Vec::len)
-                .or(known.as_object().map(|all| all.len()))?;
+            let known = status.pointer("/parts/node/engines")?.as_array()?.len();
             (known >= engines).then_some(true)
         });
         let log = || fs::read_to_string(self.host.directory().join("daemon.log"));
@@ -164,17 +158,6 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        // Containers first, while a daemon is there to remove them.
-        if let Err(error) = self.sealane(&[
-            "app",
-            "delete",
-            "--all",
-            "--wait",
-            "--timeout",
-            PATIENCE_TEXT,
-        ]) {
-            eprintln!("apps stay until their engine ends: {error:#}");
-        }
         if let Ok(pid) = i32::try_from(self.daemon.id()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
@@ -203,8 +186,11 @@ fn configuration(host: &Host, docker: Option<&Dockerd>, containerd: Option<&Cont
     format!(
         "state-dir = '{state}'\ncgroup = '{cgroup}'\n[api]\nlisten = '{API}'\n\
          [node]\nname = 'bench'\naddress = '{address}'\ncpus = 64.0\nmem = 65536.0\n\
-         [cni]\nconfig-dirs = ['{state}/net.d']\n[dns]\nupstreams = ['127.0.0.1']\n{docker}{containerd}",
+         [cni]\nconfig-dirs = ['{state}/net.d']\n[dns]\nupstreams = ['127.0.0.1']\n\
+         [datapath]\npins = '{bpf}/pins'\n{docker}{containerd}",
         state = host.directory().join("state").display(),
+        // A mount of its own, which goes with the host.
+        bpf = host.directory().join("bpf").display(),
         cgroup = host.cgroup_parent(),
         address = host.address(),
         docker = engine("docker", docker.map(Dockerd::socket)),

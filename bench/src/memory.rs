@@ -61,10 +61,7 @@ fn definition(app: usize) -> Value {
 /// How many services with a backend the datapath has.
 fn count(lab: &Lab) -> Result<usize> {
     let vips: Value = serde_json::from_str(&lab.get("/v1/vips")?)?;
-    let vips = vips["vips"]
-        .as_array()
-        .or(vips.as_array())
-        .context("no list of VIPs")?;
+    let vips = vips["vips"].as_array().context("no list of VIPs")?;
     let served = |vip: &&Value| {
         vip["backends"]
             .as_array()

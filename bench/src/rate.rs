@@ -7,7 +7,7 @@ pub(crate) mod server;
 
 use anyhow::Result;
 
-use crate::figures::Turns;
+use crate::figures::{Turns, short};
 use crate::results::Measurement;
 use client::Slice;
 pub(crate) use cost::program_time;
@@ -52,6 +52,9 @@ fn rate(name: &str, kind: Kind) -> Result<Vec<Measurement>> {
     let by = |way: Way| rates.ratio(VIP, way.name());
     let ratio = by(Way::Direct);
     let met = ratio >= REACH && by(Way::Rules) > 1.0 && by(Way::HaProxy) > 1.0;
+    for way in [Way::Direct, Way::Attached, Way::Rules, Way::HaProxy] {
+        eprintln!("  {VIP} by {}: {}", way.name(), short(by(way)));
+    }
     let micros = goes.figures(Slice::micros);
     Ok(vec![
         Measurement::new(name, rates.median(VIP), "1/s")

@@ -12,7 +12,7 @@ use vip::{APP_FRAMEWORK, VipRanges, claim, record_name};
 
 use crate::figures::Turns;
 use crate::lab::{API, IMAGE, Lab, With, server_program};
-use crate::process::{report, this_program};
+use crate::process::{output, report, this_program};
 use crate::results::Measurement;
 use starter::Started;
 
@@ -62,7 +62,7 @@ pub(crate) fn native() -> Result<Vec<Measurement>> {
             command
                 .args(["--address", &socket, "--namespace", "peer"])
                 .args(words);
-            crate::process::output(&mut command)
+            output(&mut command)
         };
         ctr(&["tasks", "delete", "--force", &name])?;
         ctr(&["containers", "delete", &name]).map(drop)

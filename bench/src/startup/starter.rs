@@ -82,19 +82,20 @@ fn post(api: SocketAddr, body: &str, target: SocketAddr) -> Result<f64> {
     millis
 }
 
+/// Looks only once the command has ended, as a person would. An earlier look would
+/// make the kernel ask for a container's hardware address before there is one to
+/// answer, and ask again a second later.
 fn execute(words: &[String], target: SocketAddr) -> Result<f64> {
     let (program, words) = words.split_first().context("no command is given")?;
     let begun = Instant::now();
-    let mut child = Command::new(program)
+    let status = Command::new(program)
         .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .spawn()
+        .status()
         .with_context(|| format!("{program} could not be run; is it installed?"))?;
-    let millis = wait(begun, target);
-    let status = child.wait()?;
     ensure!(status.success(), "{program} ended with {status}");
-    millis
+    wait(begun, target)
 }
 
 #[expect(
