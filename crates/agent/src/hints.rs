@@ -31,7 +31,12 @@ impl Hints {
     /// about everything is sent, because something may have been missed.
     pub(crate) async fn follow(self, engine: Arc<dyn Engine>, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            if let Ok(mut events) = engine.events().await {
+            // An engine that hangs must not keep the daemon from ending.
+            let events = tokio::select! {
+                () = stop.cancelled() => return,
+                events = engine.events() => events,
+            };
+            if let Ok(mut events) = events {
                 self.send(EngineEvent { task: None });
                 loop {
                     tokio::select! {
@@ -51,8 +56,12 @@ impl Hints {
         }
     }
 
-    fn send(&self, event: EngineEvent) {
+    /// Tells everybody who listens.
+    pub(crate) fn send(&self, event: EngineEvent) {
         // Nobody listening is fine: whoever begins to listen looks at everything.
         drop(self.0.send(event));
     }
 }
+
+#[cfg(test)]
+mod tests;

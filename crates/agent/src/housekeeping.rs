@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use engines::EngineEvent;
+use model::TaskId;
 use networks::{Forwarding, Networks};
 use store::Mirror;
 use tokio::sync::broadcast;
@@ -50,13 +51,9 @@ impl Housekeeping {
             }
         };
         for id in self.networks.leftovers().await {
-            let known = self
-                .mirror
-                .state()
-                .tasks
-                .keys()
-                .any(|task| task.as_str() == id);
-            if !known && let Err(error) = self.networks.detach(&id).await {
+            if !self.is_known(&id)
+                && let Err(error) = self.networks.detach(&id).await
+            {
                 failures.push(chain(&error));
             }
         }
@@ -68,6 +65,14 @@ impl Housekeeping {
                 .map(|error| chain(error)),
         );
         self.reports.note("networks", began, did, failures);
+    }
+
+    /// Whether a task may still use the attachment, also one whose record cannot be
+    /// read at the moment.
+    fn is_known(&self, id: &str) -> bool {
+        let state = self.mirror.state();
+        id.parse::<TaskId>()
+            .is_ok_and(|task| state.tasks.contains_key(&task) || state.has_unreadable_task(&task))
     }
 }
 

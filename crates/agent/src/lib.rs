@@ -14,17 +14,22 @@
 //!
 //! The agent never decides what should run, and never talks to the API.
 
+mod absent;
 mod health;
 mod hints;
 mod housekeeping;
+mod leftovers;
 mod node;
 mod options;
 mod places;
+mod placing;
 mod report;
+#[cfg(test)]
+mod scripted;
 mod services;
 mod tasks;
 mod worker;
 
 pub use node::NodeOptions;
-pub use options::{Agent, AgentOptions, Engines, View};
+pub use options::{Agent, AgentError, AgentOptions, Engines, View};
 pub use report::{Report, Reports};

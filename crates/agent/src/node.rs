@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use model::{Node, NodeId, PortRange, Resources};
+use model::{Node, NodeId, PortRange, Resources, Timestamp};
 use store::{Expect, LeaseId, Outcome, Records, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,10 @@ const LEASE_SECONDS: u64 = 15;
 
 /// How often the lease is renewed and the engines are asked.
 const PERIOD: Duration = Duration::from_secs(4);
+
+/// An engine that takes longer to say that it is there counts as away. Much shorter
+/// than the lease, which must be renewed although an engine hangs.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a node says of itself.
 #[derive(Debug, Clone)]
@@ -33,6 +37,22 @@ pub struct NodeOptions {
     pub version: String,
 }
 
+impl NodeOptions {
+    /// The node's record.
+    pub(crate) fn record(&self, engines: Vec<String>, since: Timestamp) -> Node {
+        Node {
+            id: self.id.clone(),
+            addresses: self.addresses.clone(),
+            resources: self.resources,
+            ports: self.ports.clone(),
+            engines,
+            zone: self.zone.clone(),
+            version: self.version.clone(),
+            since,
+        }
+    }
+}
+
 /// Keeps the record true.
 pub(crate) async fn run(
     options: NodeOptions,
@@ -47,16 +67,7 @@ pub(crate) async fn run(
     loop {
         let began = Instant::now();
         let mut failures = Vec::new();
-        let node = Node {
-            id: options.id.clone(),
-            addresses: options.addresses.clone(),
-            resources: options.resources,
-            ports: options.ports.clone(),
-            engines: answering(&engines, &mut failures).await,
-            zone: options.zone.clone(),
-            version: options.version.clone(),
-            since,
-        };
+        let node = options.record(answering(&engines, &mut failures).await, since);
         if let Err(error) = keep(&records, &node, &mut lease, &mut written).await {
             // A lease that ended took the record with it: begin anew.
             (lease, written) = (None, None);
@@ -71,11 +82,20 @@ pub(crate) async fn run(
 }
 
 async fn answering(engines: &Engines, failures: &mut Vec<String>) -> Vec<String> {
+    let probes = engines
+        .all()
+        .map(|engine| tokio::time::timeout(PROBE_LIMIT, engine.probe()));
+    let answers = futures::future::join_all(probes).await;
     let mut names = Vec::new();
-    for engine in engines.all() {
-        match engine.probe().await {
-            Ok(info) => names.push(info.name.to_owned()),
-            Err(error) => failures.push(error.to_string()),
+    for (engine, answer) in engines.all().zip(answers) {
+        match answer {
+            Ok(Ok(info)) => names.push(info.name.to_owned()),
+            Ok(Err(error)) => failures.push(error.to_string()),
+            Err(_) => failures.push(format!(
+                "the engine of {:?} containers took longer than {} s to answer; see its log",
+                engine.kind(),
+                PROBE_LIMIT.as_secs()
+            )),
         }
     }
     names
@@ -104,3 +124,6 @@ async fn keep(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ use crate::hints::Hints;
 use crate::housekeeping::Housekeeping;
 use crate::node::{self, NodeOptions};
 use crate::places::Places;
+use crate::placing::placing;
 use crate::report::Reports;
 use crate::services::{Kernel, Services};
 use crate::tasks::Tasks;
@@ -49,6 +50,17 @@ impl Engines {
     pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Engine>> {
         self.docker.iter().chain(&self.native)
     }
+}
+
+/// Why an agent ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// A reconciler panicked.
+    #[error("a reconciler of the agent failed; its panic is in the log")]
+    Failed(#[source] tokio::task::JoinError),
+    /// A reconciler came to an end.
+    #[error("a reconciler of the agent ended, because nothing follows the store any more")]
+    Ended,
 }
 
 /// What an agent is made of.
@@ -127,17 +139,25 @@ impl Agent {
     }
 
     /// Reconciles until `stop`; containers go on running afterwards.
-    pub async fn run(self, stop: CancellationToken) {
+    ///
+    /// # Errors
+    /// When a reconciler panicked or ended unasked. It must not leave the node half
+    /// alive: everything ends (`stop` is cancelled), so that the daemon's supervisor
+    /// starts it again. Containers and VIPs are not disturbed by that.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), AgentError> {
         let mut parts = self.parts(&stop);
+        let mut failure = None;
         while let Some(ended) = parts.join_next().await {
-            if let Err(error) = ended {
-                // One part that panics must not leave the node half alive: the
-                // daemon ends, and its supervisor starts it again. Containers and
-                // VIPs are not disturbed by that.
-                tracing::error!(%error, "a part of the agent failed; ending");
-                stop.cancel();
-            }
+            let failed = match ended {
+                Err(error) => AgentError::Failed(error),
+                Ok(()) if stop.is_cancelled() => continue,
+                Ok(()) => AgentError::Ended,
+            };
+            tracing::error!(error = %failed, "ending");
+            failure.get_or_insert(failed);
+            stop.cancel();
         }
+        failure.map_or(Ok(()), Err)
     }
 
     /// Starts all reconcilers.
@@ -155,7 +175,7 @@ impl Agent {
         }
         let services = Services {
             mirror: mirror.clone(),
-            node: options.node.id.clone(),
+            node: options.node.clone(),
             ranges: options.ranges,
             dns: options.dns,
             names: options.names,
@@ -164,10 +184,12 @@ impl Agent {
             reports: reports.clone(),
         };
         parts.spawn(services.run(stop.clone()));
+        let (placing, asked) = placing();
         let places = Places {
             engines: engines.clone(),
             kernel: view.kernel,
             dns_clients: options.dns_clients,
+            asked,
             reports: reports.clone(),
         };
         parts.spawn(places.run(hints.clone(), stop.clone()));
@@ -195,6 +217,7 @@ impl Agent {
             logs: options.logs,
             hints,
             table: view.table,
+            placing,
             reports,
         };
         parts.spawn(tasks.run(stop.clone()));
@@ -244,3 +267,6 @@ impl View {
         self.kernel.findings()
     }
 }
+
+#[cfg(test)]
+mod tests;

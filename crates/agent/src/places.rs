@@ -17,6 +17,7 @@ use vip::NetworkKey;
 
 use crate::hints::Hints;
 use crate::options::Engines;
+use crate::placing::Asked;
 use crate::report::Reports;
 use crate::services::Kernel;
 
@@ -28,30 +29,41 @@ pub(crate) struct Places {
     pub(crate) engines: Engines,
     pub(crate) kernel: Kernel,
     pub(crate) dns_clients: Arc<ArcSwap<Vec<IpNet>>>,
+    pub(crate) asked: Asked,
     pub(crate) reports: Reports,
 }
 
+/// Networks by cookie, as one engine last told them.
+type Found = BTreeMap<u64, BTreeSet<NetworkKey>>;
+
 impl Places {
     /// Reconciles on every hint and every [`PERIOD`].
-    pub(crate) async fn run(self, hints: Hints, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, hints: Hints, stop: CancellationToken) {
         let mut hints = hints.subscribe();
+        let mut known = Vec::new();
         loop {
             // What arrives from here on is seen by this run or wakes the next one.
             while hints.try_recv().is_ok() {}
-            self.reconcile().await;
+            let turn = self.asked.turn();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.reconcile(&mut known) => {}
+            }
+            self.asked.answer(turn);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PERIOD) => {}
                 // Falling behind is the same as a hint about everything.
                 _ = hints.recv() => {}
+                () = self.asked.again() => {}
             }
         }
     }
 
-    async fn reconcile(&self) {
+    async fn reconcile(&self, known: &mut Vec<Found>) {
         let began = Instant::now();
         let mut failures = Vec::new();
-        let places = places(&self.engines, &mut failures).await;
+        let places = places(&self.engines, known, &mut failures).await;
         let count = places.len();
         if let Some(Err(error)) = self.kernel.with(|datapath| datapath.set_places(&places)) {
             failures.push(error.to_string());
@@ -69,27 +81,38 @@ impl Places {
     }
 }
 
-async fn places(
-    engines: &Engines,
-    failures: &mut Vec<String>,
-) -> BTreeMap<u64, BTreeSet<NetworkKey>> {
-    let mut places: BTreeMap<u64, BTreeSet<NetworkKey>> = BTreeMap::new();
-    for engine in engines.all() {
-        // An engine that is away is reported by the node reconciler.
-        let Ok(containers) = engine.list().await else {
-            continue;
-        };
-        for container in containers {
-            match place(engine.kind(), &container).await {
-                Ok(Some((cookie, networks))) => {
-                    places.entry(cookie).or_default().extend(networks);
-                }
-                Ok(None) => {}
-                Err(error) => failures.push(format!("task {}: {error}", container.task)),
-            }
+/// All places. An engine that is away unlearns nothing: its containers go on, and so
+/// do their places; a cookie is never used for another namespace.
+async fn places(engines: &Engines, known: &mut Vec<Found>, failures: &mut Vec<String>) -> Found {
+    known.resize_with(engines.all().count(), Found::new);
+    for (engine, known) in engines.all().zip(known.iter_mut()) {
+        // Its absence is reported by the node reconciler.
+        if let Ok(containers) = engine.list().await {
+            *known = places_of(engine.kind(), &containers, failures).await;
         }
     }
+    let mut places = Found::new();
+    for (cookie, networks) in known.iter().flatten() {
+        let place = places.entry(*cookie).or_default();
+        place.extend(networks.iter().cloned());
+    }
     places
+}
+
+async fn places_of(
+    kind: ContainerType,
+    containers: &[Container],
+    failures: &mut Vec<String>,
+) -> Found {
+    let mut found = Found::new();
+    for container in containers {
+        match place(kind, container).await {
+            Ok(Some((cookie, networks))) => found.entry(cookie).or_default().extend(networks),
+            Ok(None) => {}
+            Err(error) => failures.push(format!("task {}: {error}", container.task)),
+        }
+    }
+    found
 }
 
 async fn place(
@@ -136,3 +159,6 @@ async fn clients() -> Result<Vec<IpNet>, netlink::NetlinkError> {
     clients.dedup();
     Ok(clients)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,10 @@
 //! What each reconciler did last, for people and for `/v1/status`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
-use model::Timestamp;
+use model::{TaskId, Timestamp};
 use serde::Serialize;
 
 /// The last run of one reconciler.
@@ -57,5 +57,32 @@ impl Reports {
         report.runs += 1;
         report.did = did;
         report.failures = failures;
+    }
+}
+
+/// What stands in the way of single tasks, for the report on all of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Troubles(Arc<Mutex<BTreeMap<TaskId, String>>>);
+
+impl Troubles {
+    /// Something stands in the way of a task.
+    pub(crate) fn note(&self, task: &TaskId, message: String) {
+        tracing::warn!(%task, "{message}");
+        self.lock().insert(task.clone(), message);
+    }
+
+    /// Nothing does any more.
+    pub(crate) fn clear(&self, task: &TaskId) {
+        self.lock().remove(task);
+    }
+
+    /// All of it as texts.
+    pub(crate) fn all(&self) -> Vec<String> {
+        let told = |(task, message): (&TaskId, &String)| format!("task {task}: {message}");
+        self.lock().iter().map(told).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskId, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

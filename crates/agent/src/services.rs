@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use datapath::{Datapath, ServiceUsage};
-use model::{NodeId, Protocol, TaskId};
+use model::{Protocol, TaskId, Timestamp};
 use store::{Mirror, State};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vip::table::TableInput;
 use vip::{Backend, BackendState, NetworkKey, Service, ServiceKey, ServiceTable, VipRanges};
 
+use crate::node::NodeOptions;
 use crate::report::Reports;
 
 /// How often everything is put into force again although nothing changed.
@@ -65,7 +67,7 @@ impl Kernel {
 /// The reconciler.
 pub(crate) struct Services {
     pub(crate) mirror: Mirror,
-    pub(crate) node: NodeId,
+    pub(crate) node: NodeOptions,
     pub(crate) ranges: VipRanges,
     pub(crate) dns: Option<SocketAddr>,
     pub(crate) names: Arc<ArcSwap<dns::Snapshot>>,
@@ -81,16 +83,16 @@ impl Services {
         // Before the store was read once, the table would be empty, and the kernel
         // still translates with what the former daemon left.
         self.mirror.at_least(1).await;
+        // Of its own, so that changes without end do not put repairs off.
+        let mut regularly = tokio::time::interval(PERIOD);
+        regularly.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let state = Arc::clone(&states.borrow_and_update());
-            let period = if self.reconcile(&state) {
-                PERIOD
-            } else {
-                RETRY
-            };
+            let in_force = self.reconcile(&state);
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(period) => self.repair(),
+                _ = regularly.tick() => self.repair(),
+                () = tokio::time::sleep(RETRY), if !in_force => {}
                 changed = states.changed() => if changed.is_err() { return },
             }
         }
@@ -152,6 +154,10 @@ impl Services {
                 vip::APP_FRAMEWORK,
             ));
         }
+        // The node knows itself: after a long pause of the daemon the record is gone
+        // for a moment, and no backend may vanish because of that.
+        let here = self.node.record(Vec::new(), Timestamp::default());
+        let others = state.nodes.values().map(|node| &*node.record);
         let input = TableInput {
             tasks: state.tasks.values().map(|task| &*task.record).collect(),
             statuses: state
@@ -160,8 +166,11 @@ impl Services {
                 .map(|status| &*status.record)
                 .collect(),
             vips: state.vips.values().map(|vip| &*vip.record).collect(),
-            nodes: state.nodes.values().map(|node| &*node.record).collect(),
-            this_node: &self.node,
+            nodes: others
+                .filter(|node| node.id != here.id)
+                .chain([&here])
+                .collect(),
+            this_node: &here.id,
             ranges: &self.ranges,
             // Networks that span nodes come with the overlay.
             spanning: &BTreeSet::<NetworkKey>::new(),
@@ -228,3 +237,6 @@ fn add_dns(table: &mut ServiceTable, server: SocketAddr) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

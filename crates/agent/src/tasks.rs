@@ -1,28 +1,38 @@
 //! One worker for each task of this node, and nothing left of any other.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engines::Engine;
+use futures::FutureExt;
 use model::{Task, TaskId};
-use store::{Change, Expect, Mirror, Records, State};
+use store::{Mirror, Records, State};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vip::ServiceTable;
 
+use crate::absent::Absent;
 use crate::hints::Hints;
+use crate::leftovers::{self, Found, Leftovers};
 use crate::node::NodeOptions;
 use crate::options::Engines;
-use crate::report::Reports;
+use crate::placing::Placing;
+use crate::report::{Reports, Troubles};
 use crate::worker::{Surroundings, Worker};
 
-/// How often everything is compared although nothing changed.
+/// How often leftovers are looked for.
 const PERIOD: Duration = Duration::from_secs(30);
 
-/// Tasks whose logs are kept after they are gone.
-const KEPT_LOGS: usize = 200;
+/// Pauses before a worker that panicked is begun again: the first and the longest.
+const REST: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// A worker that lives this long has got over what the one before it panicked at.
+const PROVEN: Duration = Duration::from_secs(60);
 
 /// The reconciler.
 pub(crate) struct Tasks {
@@ -33,6 +43,7 @@ pub(crate) struct Tasks {
     pub(crate) logs: PathBuf,
     pub(crate) hints: Hints,
     pub(crate) table: watch::Receiver<(u64, Arc<ServiceTable>)>,
+    pub(crate) placing: Placing,
     pub(crate) reports: Reports,
 }
 
@@ -46,38 +57,57 @@ impl Tasks {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut states = self.mirror.subscribe();
         self.mirror.at_least(1).await;
-        let surroundings = Arc::new(Surroundings {
-            records: self.records.clone(),
-            mirror: self.mirror.clone(),
-            node: self.node.clone(),
-            hints: self.hints.clone(),
-            table: self.table.clone(),
-        });
+        let surroundings = Arc::new(self.surroundings());
         let mut workers = JoinSet::new();
         let mut running: BTreeMap<TaskId, Running> = BTreeMap::new();
+        // Engines may be slow; workers are handed their records meanwhile.
+        let mut cleaning = JoinSet::new();
+        let mut regularly = tokio::time::interval(PERIOD);
+        regularly.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let state = Arc::clone(&states.borrow_and_update());
             let began = Instant::now();
             self.hand_out(&state, &surroundings, &mut running, &mut workers, &stop);
             let did = Some(format!("{} tasks", running.len()));
-            self.reports.note("tasks", began, did, Vec::new());
+            let failures = surroundings.troubles.all();
+            self.reports.note("tasks", began, did, failures);
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(PERIOD) => self.collect(&running).await,
+                _ = regularly.tick() => if cleaning.is_empty() {
+                    cleaning.spawn(leftovers::list(self.engines.clone()).map(Some));
+                },
+                Some(done) = cleaning.join_next() => match done {
+                    Ok(Some(found)) => {
+                        let removal = self.remove(found, &running);
+                        cleaning.spawn(removal.map(|()| None));
+                    }
+                    Ok(None) => {}
+                    Err(error) => tracing::error!(%error, "looking for leftovers failed"),
+                },
                 changed = states.changed() => if changed.is_err() { break },
                 Some(ended) = workers.join_next() => match ended {
                     Ok(id) => { running.remove(&id); }
-                    // The map still holds the one that panicked: all whose channel
-                    // is closed are begun again.
+                    // Nothing tells which one it was, but its channel is closed.
                     Err(error) => {
-                        tracing::error!(%error, "a task's worker failed and is begun again");
+                        tracing::error!(%error, "a task's worker is gone and is begun again");
                         running.retain(|_, worker| !worker.task.is_closed());
                     }
                 },
             }
         }
-        drop(running);
         workers.shutdown().await;
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            records: self.records.clone(),
+            mirror: self.mirror.clone(),
+            node: self.node.clone(),
+            hints: self.hints.clone(),
+            table: self.table.clone(),
+            placing: self.placing.clone(),
+            troubles: Troubles::default(),
+        }
     }
 
     /// Gives every worker its record, beginning and ending workers as needed.
@@ -102,25 +132,21 @@ impl Tasks {
                 });
                 continue;
             }
-            let Some(engine) = self.engines.of(task.container.kind) else {
-                continue;
-            };
+            let kind = task.container.kind;
+            let engine = self.engines.of(kind).cloned();
             let (sender, receiver) = watch::channel(Some(task));
-            let worker = Worker::new(
+            workers.spawn(tend(
                 id.clone(),
                 receiver,
-                Arc::clone(engine),
+                engine.unwrap_or_else(|| Arc::new(Absent(kind))),
                 Arc::clone(surroundings),
-                state
-                    .statuses
-                    .get(id)
-                    .map(|status| (*status.record).clone()),
-            );
-            workers.spawn(worker.run(stop.clone()));
+                stop.clone(),
+            ));
             running.insert(id.clone(), Running { task: sender });
         }
         for (id, worker) in running.iter() {
-            if !state.tasks.contains_key(id) {
+            // A record that cannot be read any more says nothing new.
+            if !state.tasks.contains_key(id) && !state.has_unreadable_task(id) {
                 worker
                     .task
                     .send_if_modified(|current| current.take().is_some());
@@ -128,55 +154,64 @@ impl Tasks {
         }
     }
 
-    /// Removes containers and statuses that no task and no worker accounts for.
-    async fn collect(&self, running: &BTreeMap<TaskId, Running>) {
+    /// Removes what no task and no worker accounts for.
+    fn remove(
+        &self,
+        found: Vec<Found>,
+        running: &BTreeMap<TaskId, Running>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let has_worker = |id: &TaskId| running.contains_key(id);
         let state = self.mirror.state();
-        let accounted = |id: &TaskId| state.tasks.contains_key(id) || running.contains_key(id);
-        for engine in self.engines.all() {
-            let Ok(containers) = engine.list().await else {
-                continue;
-            };
-            for container in containers.iter().filter(|c| !accounted(&c.task)) {
-                tracing::info!(task = %container.task, "removing a container without a task");
-                if let Err(error) = engine.remove(&container.task).await {
-                    tracing::warn!(task = %container.task, %error, "it could not be removed");
-                }
-            }
-        }
-        let mut change = Change::new();
-        for (id, status) in &state.statuses {
-            if status.node == self.node.id && !accounted(id) {
-                change.delete_status(&self.node.id, id, Expect::Revision(status.revision));
-            }
-        }
-        if !change.is_empty()
-            && let Err(error) = self.records.commit(change).await
-        {
-            tracing::warn!(%error, "old statuses could not be deleted");
-        }
-        let logs = self.logs.clone();
-        let live: Vec<String> = state.tasks.keys().map(ToString::to_string).collect();
-        drop(tokio::task::spawn_blocking(move || {
-            prune_logs(&logs, &live)
-        }));
+        Leftovers::choose(found, &state, &self.node.id, has_worker).remove(
+            self.records.clone(),
+            self.node.id.clone(),
+            self.logs.clone(),
+        )
     }
 }
 
-/// Deletes the oldest kept logs beyond [`KEPT_LOGS`].
-fn prune_logs(directory: &std::path::Path, live: &[String]) {
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return;
-    };
-    let mut ended: Vec<_> = entries
-        .flatten()
-        .filter(|entry| !live.iter().any(|id| entry.file_name().to_str() == Some(id)))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    ended.sort();
-    let surplus = ended.len().saturating_sub(KEPT_LOGS);
-    for (_, path) in ended.into_iter().take(surplus) {
-        if let Err(error) = std::fs::remove_dir_all(&path) {
-            tracing::warn!(path = %path.display(), %error, "old logs could not be deleted");
+/// Runs the worker of one task, and another one after a panic. Panics are kept to
+/// the task that they are about; pauses keep them from taking a whole core.
+async fn tend(
+    id: TaskId,
+    task: watch::Receiver<Option<Arc<Task>>>,
+    engine: Arc<dyn Engine>,
+    around: Arc<Surroundings>,
+    stop: CancellationToken,
+) -> TaskId {
+    let mut rest = REST.0;
+    loop {
+        let status = around.mirror.state().statuses.get(&id).cloned();
+        let worker = Worker::new(
+            id.clone(),
+            task.clone(),
+            Arc::clone(&engine),
+            Arc::clone(&around),
+            status.map(|status| (*status.record).clone()),
+        );
+        let mut life = AssertUnwindSafe(worker.run(stop.clone()))
+            .catch_unwind()
+            .boxed();
+        let ended = tokio::select! {
+            ended = &mut life => ended,
+            () = tokio::time::sleep(PROVEN) => {
+                around.troubles.clear(&id);
+                rest = REST.0;
+                life.await
+            }
+        };
+        if ended.is_ok() {
+            around.troubles.clear(&id);
+            return id;
+        }
+        let message = "its worker failed, which is a defect; its panic is in the log";
+        around.troubles.note(&id, message.to_owned());
+        tokio::select! {
+            () = stop.cancelled() => return id,
+            () = tokio::time::sleep(rest) => rest = (rest * 2).min(REST.1),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

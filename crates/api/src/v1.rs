@@ -35,7 +35,8 @@ pub(crate) async fn app(
         "waiting": waiting.map_or(0, |launch| launch.waiting),
         "since": waiting.map(|launch| launch.since),
         "notBefore": waiting.and_then(|launch| launch.not_before),
-        "reasons": waiting.map_or(&[][..], |launch| &launch.reasons),
+        // Instances that were launched may still wait to start or to end.
+        "reasons": launch.map_or(&[][..], |launch| &launch.reasons),
         "lastFailure": last.map(|last| failure(&state, &id, last)),
     })))
 }
@@ -73,7 +74,7 @@ pub(crate) async fn problems(State(api): State<Arc<Api>>) -> Json<Value> {
         about: format!("record {key}"),
         message: format!("it is not readable and left as it is: {reason}"),
     }));
-    for launch in state.launches.values().filter(|launch| launch.waiting > 0) {
+    for launch in state.launches.values() {
         problems.extend(launch.reasons.iter().map(|reason| ProblemView {
             about: format!("app {}", launch.app),
             message: reason.clone(),
@@ -99,10 +100,11 @@ pub(crate) async fn logs(
     let tail = params.parsed("tail", "a number of lines")?;
     let task: TaskId = id.parse().map_err(|_| Refusal::NoTask(id.clone()))?;
     let state = api.state().await?;
-    let Some(found) = state.tasks.get(&task) else {
-        return Err(Refusal::NoTask(id));
-    };
-    if found.node != api.context.node {
+    // Logs outlive the record of a task that was replaced, so not finding one here
+    // proves nothing.
+    if let Some(found) = state.tasks.get(&task)
+        && found.node != api.context.node
+    {
         let message = format!("task {task} is on node {}; ask there", found.node);
         return Err(Refusal::Unprocessable(message));
     }
@@ -111,7 +113,8 @@ pub(crate) async fn logs(
         .views
         .logs(&task, stream, tail)
         .await
-        .map_err(Refusal::Unavailable)?;
+        .map_err(Refusal::Unavailable)?
+        .ok_or(Refusal::NoTask(id))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 

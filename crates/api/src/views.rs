@@ -16,16 +16,18 @@ pub trait Views: Send + Sync {
     /// State of the daemon's parts, as a JSON object.
     fn status(&self) -> serde_json::Value;
 
-    /// The last `tail` lines (all without) that a task of this node wrote.
+    /// The last `tail` lines (all without) that a task wrote on this node, where its
+    /// logs may be kept although it has no record any more. `None` when nothing is
+    /// known of such a task.
     ///
     /// # Errors
-    /// Why there are none, and what would help.
+    /// Why they cannot be read, and what would help.
     async fn logs(
         &self,
         task: &TaskId,
         stream: LogStream,
         tail: Option<usize>,
-    ) -> Result<Bytes, String>;
+    ) -> Result<Option<Bytes>, String>;
 
     /// All metrics as Prometheus text.
     fn metrics(&self) -> String;

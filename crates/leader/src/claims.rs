@@ -24,7 +24,15 @@ pub(crate) fn missing(state: &State, framework: &str, ranges: &VipRanges) -> Cla
     for app in state.apps.values() {
         wanted.extend(vip::wanted(app.port_labels(), &app.labels, framework));
     }
-    wanted.names.retain(|name| !state.vips.contains_key(name));
+    wanted.names.retain(|name| {
+        // Neither claimed again nor given up: somebody may repair it.
+        let unreadable = state.has_unreadable_vip(name);
+        if unreadable {
+            let failure = format!("{name}: its record cannot be read; see /v1/problems");
+            claims.failures.push(failure);
+        }
+        !unreadable && !state.vips.contains_key(name)
+    });
     // Neither another name's address nor one that a label gives directly.
     let mut taken = wanted.addresses;
     taken.extend(state.vips.values().flat_map(|vip| addresses(vip)));

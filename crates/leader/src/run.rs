@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime};
 use model::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use store::{Mirror, Outcome, Records, State, StoreError};
+use store::{Change, Expect, Mirror, Outcome, Records, State, StoreError};
 use tokio_util::sync::CancellationToken;
-use vip::VipRanges;
+use vip::{VipRanges, VipRecord};
 
-use crate::{claims, commit, view};
+use crate::claims::{self, Claims};
+use crate::{commit, view};
 
 /// Rounds in a row without waiting; a plan that never comes to an end would be a
 /// defect, and must not take a whole core.
@@ -18,6 +19,9 @@ const ROUNDS: usize = 64;
 
 /// Pause after a failure of the store, and after too many rounds.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Longest wait without news; the clock may have been set meanwhile.
+const PERIOD: Duration = Duration::from_secs(30);
 
 /// What the leader is made of.
 #[derive(Debug)]
@@ -76,55 +80,49 @@ impl Leader {
         loop {
             // Marked as seen before it is used: a change during the round wakes again.
             states.borrow_and_update();
-            let again_at = self.settle(&mut rng).await;
-            let wait = async {
-                match again_at {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => std::future::pending().await,
-                }
+            let wait = tokio::select! {
+                // A store that hangs must not keep the daemon from ending.
+                () = stop.cancelled() => return,
+                wait = self.settle(&mut rng) => wait,
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = wait => {}
+                () = tokio::time::sleep(wait) => {}
                 changed = states.changed() => if changed.is_err() { return },
             }
         }
     }
 
-    /// Rounds until nothing is left to do; yields when to look again.
-    async fn settle(&self, rng: &mut StdRng) -> Option<Duration> {
+    /// Rounds until nothing is left to do; yields how long to wait without news.
+    async fn settle(&self, rng: &mut StdRng) -> Duration {
         for _ in 0..ROUNDS {
             match self.round(rng).await {
                 Ok(Round::Changed) => {}
                 Ok(Round::Settled(again_at)) => {
                     self.note(None);
-                    return again_at.map(|at| until(at, now()));
+                    return again_at.map_or(PERIOD, |at| until(at, now()).min(PERIOD));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a plan could not be written; trying again");
                     self.note(Some(error.to_string()));
-                    return Some(PAUSE);
+                    return PAUSE;
                 }
             }
         }
-        tracing::error!(rounds = ROUNDS, "plans do not come to an end; pausing");
-        Some(PAUSE)
+        let failure = format!("{ROUNDS} plans in a row did not come to an end");
+        tracing::error!("{failure}; pausing");
+        self.note(Some(failure));
+        PAUSE
     }
 
     async fn round(&self, rng: &mut StdRng) -> Result<Round, StoreError> {
         let state = self.options.mirror.state();
-        let claims = claims::missing(
-            &state,
-            &self.options.schedule.framework,
-            &self.options.ranges,
-        );
-        self.lock().unclaimed = claims.failures;
+        if self.claim(&state).await? {
+            return Ok(Round::Changed);
+        }
         let plan = schedule::plan(&view::view(&state, now()), &self.options.schedule, rng);
         log(&plan);
-        let mut change = commit::change(&state, &plan);
-        for record in &claims.records {
-            change.put_vip(record, store::Expect::Absent);
-        }
+        let change = commit::change(&state, &plan);
         if change.is_empty() {
             return Ok(Round::Settled(plan.again_at));
         }
@@ -134,6 +132,53 @@ impl Leader {
             Outcome::Conflict => self.newer_than(&state).await,
         };
         Ok(Round::Changed)
+    }
+
+    /// Claims addresses for new names; yields whether the store changed. Apart from
+    /// plans, so that an address that somebody else holds keeps no task from starting.
+    async fn claim(&self, state: &State) -> Result<bool, StoreError> {
+        let Claims {
+            records,
+            mut failures,
+        } = claims::missing(
+            state,
+            &self.options.schedule.framework,
+            &self.options.ranges,
+        );
+        let all: Vec<&VipRecord> = records.iter().collect();
+        let mut claimed = self.put_vips(&all).await?;
+        if !claimed {
+            for record in all {
+                if self.put_vips(&[record]).await? {
+                    claimed = true;
+                } else {
+                    failures.push(format!(
+                        "{}: somebody else has its address {}; free that one in the store",
+                        record.name, record.ipv4
+                    ));
+                }
+            }
+        }
+        self.lock().unclaimed = failures;
+        Ok(claimed && !records.is_empty())
+    }
+
+    /// Writes new VIPs, all of them or none; yields whether it did.
+    async fn put_vips(&self, records: &[&VipRecord]) -> Result<bool, StoreError> {
+        let mut change = Change::new();
+        for record in records {
+            change.put_vip(record, Expect::Absent);
+        }
+        if change.is_empty() {
+            return Ok(true);
+        }
+        match self.options.records.commit(change).await? {
+            Outcome::Committed(revision) => {
+                self.options.mirror.at_least(revision).await;
+                Ok(true)
+            }
+            Outcome::Conflict => Ok(false),
+        }
     }
 
     /// The state after `state`, or the same one if none comes soon.
@@ -172,7 +217,11 @@ fn log(plan: &schedule::Plan) {
     for (task, reason) in &plan.stop {
         tracing::info!(%task, %reason, "stopping");
     }
-    for launch in plan.launches.iter().filter(|launch| launch.waiting > 0) {
+    for launch in plan
+        .launches
+        .iter()
+        .filter(|launch| !launch.reasons.is_empty())
+    {
         tracing::warn!(app = %launch.app, waiting = launch.waiting, reasons = ?launch.reasons, "waiting");
     }
     for deployment in &plan.done {

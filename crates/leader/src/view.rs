@@ -1,6 +1,8 @@
 //! The store's state as the planner reads it.
 
-use model::Timestamp;
+use std::collections::BTreeSet;
+
+use model::{AppId, Timestamp};
 use schedule::View;
 use store::State;
 
@@ -12,6 +14,7 @@ pub(crate) fn view(state: &State, now: Timestamp) -> View<'_> {
             .iter()
             .map(|(id, app)| (id, &*app.record))
             .collect(),
+        unreadable: unreadable(state),
         tasks: state.tasks.values().map(|task| &*task.record).collect(),
         statuses: state
             .statuses
@@ -32,4 +35,15 @@ pub(crate) fn view(state: &State, now: Timestamp) -> View<'_> {
         kills: state.kills.values().map(|kill| &*kill.record).collect(),
         now,
     }
+}
+
+/// The apps that matter to a plan although they cannot be read.
+fn unreadable(state: &State) -> BTreeSet<&AppId> {
+    let of_tasks = state.tasks.values().map(|task| &task.app);
+    let of_deployments = state.deployments.values();
+    of_tasks
+        .chain(state.launches.keys())
+        .chain(of_deployments.flat_map(|it| it.affected.iter().map(|affected| &affected.app)))
+        .filter(|app| state.has_unreadable_app(app))
+        .collect()
 }

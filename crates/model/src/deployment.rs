@@ -74,7 +74,8 @@ pub struct Launch {
     /// Delay after the next failure, in milliseconds; 0 before the first.
     #[serde(default)]
     pub next_delay_ms: u64,
-    /// Why instances wait and what would help, for people; empty when none waits.
+    /// For people: why instances wait to be launched, to start or to end, and what
+    /// would help; empty when none does.
     #[serde(default)]
     pub reasons: Vec<String>,
     /// The latest failure.

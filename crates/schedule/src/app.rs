@@ -8,7 +8,7 @@ use rand::RngCore;
 
 use crate::placement::Room;
 use crate::view::config_version;
-use crate::{Config, Plan, View, backoff};
+use crate::{Config, Plan, View, backoff, holdup};
 
 /// Instances of an app by what they are for the plan.
 struct Instances<'a> {
@@ -57,6 +57,7 @@ pub(crate) fn plan_app(
             }
         }
     }
+    reasons.extend(holdup::of_app(view, app));
     let waiting = starts - started;
     write_launch(
         plan,
@@ -89,7 +90,8 @@ fn note_failures(view: &View<'_>, app: &App, launch: &mut Launch) {
             state: status.state,
             message,
             node: status.node.clone(),
-            at: status.ended.unwrap_or(view.now),
+            // An engine's clock may be ahead of this one.
+            at: status.ended.map_or(view.now, |ended| ended.min(view.now)),
             version: task.version,
         };
         backoff::failed(app, launch, failure);
@@ -234,7 +236,10 @@ fn write_launch(
     }
     launch.waiting = waiting;
     launch.reasons = reasons;
-    let says_nothing = waiting == 0 && launch.not_before.is_none() && launch.last_failure.is_none();
+    let says_nothing = waiting == 0
+        && launch.reasons.is_empty()
+        && launch.not_before.is_none()
+        && launch.last_failure.is_none();
     if stored.is_none() && says_nothing {
         return;
     }

@@ -20,7 +20,9 @@ pub(crate) fn current(app: &App, stored: Option<&Launch>, now: Timestamp) -> Lau
         last_failure: stored.and_then(|launch| launch.last_failure.clone()),
     };
     match stored {
-        Some(launch) if launch.version == version => recovered(app, launch.clone(), now),
+        Some(launch) if launch.version == version => {
+            within_reach(app, recovered(app, launch.clone(), now), now)
+        }
         _ => fresh,
     }
 }
@@ -36,6 +38,14 @@ fn recovered(app: &App, mut launch: Launch, now: Timestamp) -> Launch {
         launch.not_before = None;
         launch.next_delay_ms = 0;
     }
+    launch
+}
+
+/// No delay is longer than the longest one. It would be after the clock was set back,
+/// and the app would wait for all the time that came back.
+fn within_reach(app: &App, mut launch: Launch, now: Timestamp) -> Launch {
+    let longest = i64::try_from(seconds_to_ms(app.max_launch_delay_seconds)).unwrap_or(i64::MAX);
+    launch.not_before = launch.not_before.map(|at| at.min(now.plus_millis(longest)));
     launch
 }
 

@@ -22,6 +22,7 @@ mod backoff;
 mod config;
 mod constraint;
 mod environment;
+mod holdup;
 mod placement;
 mod plan;
 mod ports;

@@ -88,7 +88,7 @@ fn plan_orphans(view: &View<'_>, plan: &mut Plan) {
     for task in &view.tasks {
         if view.ended(task) {
             plan.forget.push(task.id.clone());
-        } else if !view.apps.contains_key(&task.app)
+        } else if is_gone(view, &task.app)
             && view.counts(task)
             && !plan.stop.iter().any(|(id, _)| *id == task.id)
         {
@@ -97,8 +97,12 @@ fn plan_orphans(view: &View<'_>, plan: &mut Plan) {
         }
     }
     for app in view.launches.keys() {
-        if !view.apps.contains_key(app) {
+        if is_gone(view, app) {
             plan.drop_launches.push((*app).clone());
         }
     }
+}
+
+fn is_gone(view: &View<'_>, app: &AppId) -> bool {
+    !view.apps.contains_key(app) && !view.unreadable.contains(app)
 }

@@ -13,7 +13,8 @@ pub(crate) fn is_done(view: &View<'_>, deployment: &Deployment) -> bool {
         .iter()
         .all(|affected| match view.apps.get(&affected.app) {
             Some(app) => is_true(view, app),
-            None => is_gone(view, &affected.app),
+            // An app that cannot be read is not gone, and nobody knows what it wants.
+            None => !view.unreadable.contains(&affected.app) && is_gone(view, &affected.app),
         })
 }
 

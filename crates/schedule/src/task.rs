@@ -299,11 +299,20 @@ fn health_checks(app: &App) -> Vec<HealthCheck> {
     app.health_checks.iter().map(health_check).collect()
 }
 
+/// Marathon asks for `/health` where a definition says `health`.
+fn absolute(path: &str) -> String {
+    if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    }
+}
+
 /// Which probe, asked from where: the MESOS_ kinds from inside the container.
 fn health_check(check: &marathon::HealthCheck) -> HealthCheck {
     use marathon::HealthProtocol as Kind;
     let http = |tls| HealthProbe::Http {
-        path: check.path.clone().unwrap_or_else(|| "/".to_owned()),
+        path: absolute(check.path.as_deref().unwrap_or_default()),
         tls,
         ignore_1xx: check.ignore_http1xx.unwrap_or_default(),
     };

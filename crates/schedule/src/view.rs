@@ -1,6 +1,6 @@
 //! What a plan is made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use marathon::App;
 use model::{
@@ -12,6 +12,9 @@ use model::{
 pub struct View<'a> {
     /// Apps in their current version.
     pub apps: BTreeMap<&'a AppId, &'a App>,
+    /// Apps that exist and cannot be read. Nothing of theirs is touched: they must not
+    /// pass for apps that were deleted.
+    pub unreadable: BTreeSet<&'a AppId>,
     /// All task records.
     pub tasks: Vec<&'a Task>,
     /// Statuses by task.

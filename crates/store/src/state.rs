@@ -8,6 +8,8 @@ use marathon::App;
 use model::{AppId, Deployment, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
 use vip::VipRecord;
 
+use crate::keys::Key;
+
 /// A record with the revision that wrote it.
 #[derive(Debug)]
 pub struct Held<T> {
@@ -60,4 +62,37 @@ pub struct State {
     /// Keys whose values could not be read, with the reason. They are left as they
     /// are and disturb nobody else.
     pub unreadable: BTreeMap<String, String>,
+}
+
+impl State {
+    /// Whether there is a record of this app that cannot be read: it must not pass
+    /// for an app that was deleted.
+    #[must_use]
+    pub fn has_unreadable_app(&self, app: &AppId) -> bool {
+        self.has_unreadable(&Key::App(app.clone()))
+    }
+
+    /// Whether there is a record of this task that cannot be read.
+    #[must_use]
+    pub fn has_unreadable_task(&self, task: &TaskId) -> bool {
+        self.has_unreadable(&Key::Task(task.clone()))
+    }
+
+    /// Whether there is a record of this app's launches that cannot be read: one
+    /// that expects none can never be written.
+    #[must_use]
+    pub fn has_unreadable_launch(&self, app: &AppId) -> bool {
+        self.has_unreadable(&Key::Launch(app.clone()))
+    }
+
+    /// Whether there is a VIP record of this name that cannot be read.
+    #[must_use]
+    pub fn has_unreadable_vip(&self, name: &str) -> bool {
+        self.has_unreadable(&Key::Vip(name.to_owned()))
+    }
+
+    fn has_unreadable(&self, key: &Key) -> bool {
+        // Building the key's text is not worth it in the usual case.
+        !self.unreadable.is_empty() && self.unreadable.contains_key(&key.to_string())
+    }
 }

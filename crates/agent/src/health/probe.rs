@@ -11,6 +11,9 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::http;
 
+/// The engine's share of the time that a command may take.
+const EXEC_SLACK: Duration = Duration::from_secs(5);
+
 /// Whom to ask.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
@@ -50,7 +53,11 @@ pub(crate) async fn ask(subject: &Subject, check: &HealthCheck) -> Result<(), St
 }
 
 async fn run(subject: &Subject, shell: &str, limit: Duration) -> Result<(), String> {
-    match subject.engine.exec(&subject.task.id, shell, limit).await {
+    let asked = subject.engine.exec(&subject.task.id, shell, limit);
+    let Ok(answered) = tokio::time::timeout(limit + EXEC_SLACK, asked).await else {
+        return Err("the engine did not answer in time".to_owned());
+    };
+    match answered {
         Ok(outcome) if outcome.code == 0 => Ok(()),
         Ok(outcome) => Err(format!(
             "the command ended with exit code {}: {}",
@@ -122,10 +129,10 @@ async fn connect(
     address: SocketAddr,
 ) -> std::io::Result<TcpStream> {
     let namespace = match subject.pid {
-        Some(pid) if check.inside && !subject.task.on_host_network() => {
-            Some(PathBuf::from(format!("/proc/{pid}/ns/net")))
-        }
-        _ => None,
+        _ if !check.inside || subject.task.on_host_network() => None,
+        Some(pid) => Some(PathBuf::from(format!("/proc/{pid}/ns/net"))),
+        // The node's own loopback would answer for somebody else.
+        None => return Err(std::io::Error::other("the task's process is not known")),
     };
     let socket = match namespace {
         None if address.is_ipv6() => TcpSocket::new_v6()?,
@@ -144,3 +151,6 @@ async fn connect(
     };
     socket.connect(address).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! goes on from the stored status and from the engine's container.
 
 mod checks;
+mod ending;
 mod status;
 
 use std::sync::Arc;
@@ -14,11 +15,14 @@ use engines::{Container, Engine, EngineError, EngineEvent, Phase};
 use model::{Goal, Task, TaskId, TaskState, TaskStatus, Timestamp};
 use store::{Mirror, Records};
 use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use vip::ServiceTable;
 
 use crate::hints::Hints;
 use crate::node::NodeOptions;
+use crate::placing::Placing;
+use crate::report::Troubles;
 use checks::Checks;
 
 /// How often the container is looked at although no engine said anything.
@@ -27,8 +31,8 @@ const PERIOD: Duration = Duration::from_secs(10);
 /// Pauses between attempts while an engine is away: the first and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// How long ending a container waits for the services to take note.
-const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+/// Where hints arrive.
+type Receiver = broadcast::Receiver<EngineEvent>;
 
 /// What all workers share.
 pub(crate) struct Surroundings {
@@ -37,9 +41,14 @@ pub(crate) struct Surroundings {
     pub(crate) node: NodeOptions,
     pub(crate) hints: Hints,
     pub(crate) table: watch::Receiver<(u64, Arc<ServiceTable>)>,
+    pub(crate) placing: Placing,
+    pub(crate) troubles: Troubles,
 }
 
 /// The worker of one task.
+///
+/// Everything it does may be cut off by the end of the daemon and is then done again
+/// by the next worker: engines' calls may be repeated.
 pub(crate) struct Worker {
     id: TaskId,
     /// The record; `None` once it is gone.
@@ -79,13 +88,15 @@ impl Worker {
         }
     }
 
-    /// Works until the record is gone or `stop`; yields the task's id.
-    pub(crate) async fn run(mut self, stop: CancellationToken) -> TaskId {
+    /// Works until the record is gone or `stop`.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         tokio::select! {
+            // First: what a worker waits for may end together with the daemon, and
+            // must not pass for what it waited for.
+            biased;
             () = stop.cancelled() => {}
             () = self.live() => {}
         }
-        self.id
     }
 
     async fn live(&mut self) {
@@ -100,7 +111,10 @@ impl Worker {
                     }
                 }
                 Some(task) => match &task.goal {
-                    Goal::Run => self.keep_running(&task).await,
+                    Goal::Run => match self.given_up() {
+                        Some(cause) => self.give_up(&task, &cause).await,
+                        None => self.keep_running(&task).await,
+                    },
                     Goal::Stop { reason } => self.end(&task, reason).await,
                 },
             }
@@ -113,8 +127,17 @@ impl Worker {
             .is_some_and(|status| status.state.is_terminal())
     }
 
+    /// Whether its container was seen running.
+    fn was_running(&self) -> bool {
+        self.status
+            .as_ref()
+            .is_some_and(|status| status.state == TaskState::Running)
+    }
+
     async fn keep_running(&mut self, task: &Arc<Task>) {
-        let Some(container) = self.obtain(task).await else {
+        // Listening begins before anybody looks: an end in between is not missed.
+        let mut hints = self.around.hints.subscribe();
+        let Some(container) = self.obtain(task, &mut hints).await else {
             return;
         };
         if let Phase::Exited { .. } = container.phase {
@@ -122,9 +145,12 @@ impl Worker {
                 .write(status::exited(self.known(task), &container))
                 .await;
         }
+        if !self.was_running() && !task.on_host_network() {
+            self.around.placing.now().await;
+        }
         let running = status::running(self.known(task), task, &container);
         self.write(running).await;
-        match self.observe(task, &container).await {
+        match self.observe(task, &container, &mut hints).await {
             Outcome::Wish => {}
             Outcome::Exited(container) => {
                 self.write(status::exited(self.known(task), &container))
@@ -137,7 +163,7 @@ impl Worker {
 
     /// The task's container, running or ended; `None` when there is none and the
     /// status says why, or when the record changed while the engine was away.
-    async fn obtain(&mut self, task: &Arc<Task>) -> Option<Container> {
+    async fn obtain(&mut self, task: &Arc<Task>, hints: &mut Receiver) -> Option<Container> {
         let mut wishes = self.task.clone();
         let mut pause = RETRY.0;
         loop {
@@ -147,26 +173,34 @@ impl Worker {
                 found = self.find_or_start(task) => found,
                 _ = wishes.changed() => return None,
             };
-            match found {
+            let error = match found {
                 Ok(Some(container)) => return Some(container),
                 Ok(None) => {
                     self.write(status::lost(self.known(task))).await;
                     return None;
                 }
-                Err(error @ EngineError::Unavailable { .. }) => {
-                    let mut waiting = self.known(task);
-                    waiting.message = Some(error.to_string());
-                    self.write(waiting).await;
-                }
-                Err(error) => {
-                    self.write(status::failed(self.known(task), &error.to_string()))
-                        .await;
-                    return None;
-                }
+                Err(error) => error,
+            };
+            // An engine that cannot be asked says nothing about a container that ran.
+            if !self.was_running() && !matches!(error, EngineError::Unavailable { .. }) {
+                let failed = status::failed(self.known(task), &error.to_string());
+                self.write(failed).await;
+                return None;
             }
+            let mut waiting = self.known(task);
+            waiting.message = Some(error.to_string());
+            self.write(waiting).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY.1),
+                // An engine that comes back says so at once.
+                () = hint(hints, &self.id) => {}
                 _ = wishes.changed() => return None,
+            }
+            // The next attempt may take long, and then the old message would mislead.
+            if !self.was_running() && self.engine.probe().await.is_ok() {
+                let mut starting = self.known(task);
+                starting.message = None;
+                self.write(starting).await;
             }
         }
     }
@@ -174,11 +208,7 @@ impl Worker {
     /// Starts the container, unless one was already running: that one is only looked
     /// for, since a container that vanished is not started again under the same id.
     async fn find_or_start(&mut self, task: &Task) -> Result<Option<Container>, EngineError> {
-        let was_running = self
-            .status
-            .as_ref()
-            .is_some_and(|status| matches!(status.state, TaskState::Running | TaskState::Killing));
-        if was_running {
+        if self.was_running() {
             return self.engine.inspect(&self.id).await;
         }
         if self.status.is_none() {
@@ -189,8 +219,12 @@ impl Worker {
     }
 
     /// Watches a running container and asks its health checks.
-    async fn observe(&mut self, task: &Arc<Task>, container: &Container) -> Outcome {
-        let mut hints = self.around.hints.subscribe();
+    async fn observe(
+        &mut self,
+        task: &Arc<Task>,
+        container: &Container,
+        hints: &mut Receiver,
+    ) -> Outcome {
         let mut checks = Checks::begin(
             task,
             &self.known(task),
@@ -198,8 +232,11 @@ impl Worker {
             &self.engine,
             self.around.node.addresses.first().copied(),
         );
+        // Of its own, so that checks that answer often do not put looking off.
+        let mut regularly = interval_at(Instant::now() + PERIOD, PERIOD);
+        regularly.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let look = tokio::select! {
                 _ = self.task.changed() => return Outcome::Wish,
                 finding = checks.next() => {
                     let mut status = self.known(task);
@@ -209,88 +246,27 @@ impl Worker {
                     if let Some(cause) = finding {
                         return Outcome::Unhealthy(cause);
                     }
+                    false
                 }
-                () = wait_for_hint(&mut hints, &self.id) => {
-                    match self.engine.inspect(&self.id).await {
-                        Ok(Some(container)) if matches!(container.phase, Phase::Exited { .. }) => {
-                            return Outcome::Exited(container);
-                        }
-                        Ok(None) => return Outcome::Vanished,
-                        // An engine that is away says nothing about its containers.
-                        Ok(Some(_)) | Err(_) => {}
-                    }
-                }
-            }
-        }
-    }
-
-    /// Ends the container because the record says so.
-    async fn end(&mut self, task: &Arc<Task>, reason: &str) {
-        let mut killing = self.known(task);
-        killing.state = TaskState::Killing;
-        killing.message = Some(reason.to_owned());
-        self.write(killing).await;
-        if let Some(container) = self.end_container(task).await {
-            self.write(status::killed(self.known(task), &container, reason))
-                .await;
-        }
-    }
-
-    /// Ends the container because a health check failed too often.
-    async fn give_up(&mut self, task: &Arc<Task>, cause: &str) {
-        let mut killing = self.known(task);
-        killing.state = TaskState::Killing;
-        killing.message = Some(cause.to_owned());
-        self.write(killing).await;
-        if self.end_container(task).await.is_some() {
-            self.write(status::failed(self.known(task), cause)).await;
-        }
-    }
-
-    /// Stops the container politely, once no new connection is sent to it. Yields it
-    /// as it ended, `Some(None)` if there was none, and `None` when the record changed
-    /// before the engine could do it.
-    async fn end_container(&mut self, task: &Task) -> Option<Option<Container>> {
-        self.drained().await;
-        let grace = Duration::from_millis(task.kill_grace_ms);
-        let mut pause = RETRY.0;
-        loop {
-            let ended = match self.engine.stop(&self.id, grace).await {
-                Ok(()) => self.engine.inspect(&self.id).await,
-                Err(EngineError::NoContainer(_)) => Ok(None),
-                Err(error) => Err(error),
+                () = hint(hints, &self.id) => true,
+                _ = regularly.tick() => true,
             };
-            match ended {
-                Ok(container) => return Some(container),
-                Err(error) => {
-                    tracing::warn!(task = %self.id, %error, "ending it failed; trying again")
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY.1),
-                _ = self.task.changed() => return None,
+            if look && let Some(outcome) = self.look().await {
+                return outcome;
             }
         }
     }
 
-    /// Waits until the datapath is in force that knows this task is ending.
-    async fn drained(&self) {
-        let revision = self.around.mirror.state().revision;
-        let mut table = self.around.table.clone();
-        let in_force = table.wait_for(|(of, _)| *of >= revision);
-        // A datapath that fails must not keep tasks alive.
-        drop(tokio::time::timeout(DRAIN_LIMIT, in_force).await);
-    }
-
-    /// Removes the container and the status; the record is gone.
-    async fn clean_up(&mut self) {
-        let mut pause = RETRY.0;
-        while let Err(error) = self.engine.remove(&self.id).await {
-            tracing::warn!(task = %self.id, %error, "removing its container failed; trying again");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(RETRY.1);
+    /// Looks at a container that was running; `None` while it is.
+    async fn look(&self) -> Option<Outcome> {
+        match self.engine.inspect(&self.id).await {
+            Ok(Some(container)) if matches!(container.phase, Phase::Exited { .. }) => {
+                Some(Outcome::Exited(container))
+            }
+            Ok(None) => Some(Outcome::Vanished),
+            // An engine that is away says nothing about its containers.
+            Ok(Some(_)) | Err(_) => None,
         }
-        self.delete_status().await;
     }
 
     /// The status to go on from.
@@ -301,18 +277,15 @@ impl Worker {
     }
 }
 
-/// Returns when something may have happened to the task's container.
-async fn wait_for_hint(hints: &mut broadcast::Receiver<EngineEvent>, id: &TaskId) {
-    let hint = async {
-        loop {
-            match hints.recv().await {
-                Ok(EngineEvent { task: Some(other) }) if other != *id => {}
-                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-            }
+/// Returns when an engine hints that something happened to the task's container.
+async fn hint(hints: &mut Receiver, id: &TaskId) {
+    loop {
+        match hints.recv().await {
+            Ok(EngineEvent { task: Some(other) }) if other != *id => {}
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
-    };
-    drop(tokio::time::timeout(PERIOD, hint).await);
+    }
 }
 
 fn now() -> Timestamp {

@@ -81,7 +81,13 @@ async fn logs() {
         .call("GET", &format!("{uri}?tail=-1"), "")
         .await
         .is(400);
-    bench.call("GET", "/v1/tasks/none/logs", "").await.is(404);
+    bench
+        .call("GET", "/v1/tasks/unknown/logs", "")
+        .await
+        .is(404);
+    // The record of a task that was replaced is gone, and its logs are not.
+    let ended = bench.call("GET", "/v1/tasks/ended/logs", "").await;
+    assert_eq!(ended.text, "ended None");
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ pub(crate) fn node() -> Node {
 /// A store and a node that does what it is told when it is asked to step.
 pub(crate) struct World {
     pub(crate) apps: Vec<App>,
+    pub(crate) unreadable: Vec<model::AppId>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     pub(crate) statuses: BTreeMap<TaskId, TaskStatus>,
@@ -68,6 +69,7 @@ impl World {
     pub(crate) fn new(apps: Vec<App>) -> Self {
         Self {
             apps,
+            unreadable: Vec::new(),
             nodes: vec![node()],
             tasks: BTreeMap::new(),
             statuses: BTreeMap::new(),
@@ -83,6 +85,7 @@ impl World {
     pub(crate) fn plan(&mut self) -> Plan {
         let view = View {
             apps: self.apps.iter().map(|app| (&app.id, app)).collect(),
+            unreadable: self.unreadable.iter().collect(),
             tasks: self.tasks.values().collect(),
             statuses: self.statuses.iter().collect(),
             nodes: self.nodes.iter().collect(),

@@ -10,6 +10,7 @@ mod doctor;
 mod host;
 mod metrics;
 mod parts;
+mod routes;
 mod serve;
 mod uninstall;
 mod views;
@@ -47,8 +48,12 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     match run_parts(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
-            eprintln!("sealane daemon: {error:#}");
+            // Once, and also when the log's filter lets nothing through.
+            if tracing::enabled!(tracing::Level::ERROR) {
+                tracing::error!("{error:#}");
+            } else {
+                eprintln!("sealane daemon: {error:#}");
+            }
             ExitCode::FAILURE
         }
     }

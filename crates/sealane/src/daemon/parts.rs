@@ -1,6 +1,7 @@
 //! The parts of a daemon, made and run.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use api::ApiContext;
 use arc_swap::ArcSwap;
 use datapath::Datapath;
 use engines::{ContainerdEngine, ContainerdOptions, DockerEngine, DockerOptions, EngineOptions};
+use futures::{FutureExt, TryFutureExt};
 use ipnet::IpNet;
 use leader::{Leader, LeaderOptions};
 use networks::Networks;
@@ -20,7 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::directories::Directories;
 use super::views::NodeViews;
-use super::{Config, host, serve};
+use super::{Config, host, routes, serve};
+
+/// Where the bpf filesystem is mounted by convention.
+const BPFFS: &str = "/sys/fs/bpf";
 
 /// Forwarded DNS queries that may be under way at once.
 const DNS_IN_FLIGHT: usize = 1024;
@@ -35,6 +40,8 @@ pub(super) struct Parts {
     dns: Option<dns::Server>,
     api: axum::Router,
     listeners: serve::Listeners,
+    /// Where VIPs lie, if this node translates any.
+    vip_networks: Vec<IpNet>,
     /// Keeps the lock on the state directory.
     _directories: Directories,
 }
@@ -97,13 +104,14 @@ impl Parts {
             dns,
             api,
             listeners,
+            vip_networks: guarded(config),
             _directories: directories,
         })
     }
 
     /// Runs all parts until `stop` or until one of them fails.
     pub(super) async fn run(self, serving: &Handle, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut parts = JoinSet::new();
+        let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
         tracing::info!(api = %self.listeners.address, socket = %self.listeners.path.display(), "serving");
         if let Some(server) = self.dns {
             let ends = stop.clone();
@@ -111,27 +119,54 @@ impl Parts {
                 if let Err(error) = server.run(ends.cancelled_owned()).await {
                     tracing::error!(%error, "names are not served any more");
                 }
+                Ok(())
             };
             parts.spawn_on(serve, serving);
         }
-        parts.spawn_on(serve::run(self.listeners, self.api, stop.clone()), serving);
-        parts.spawn(self.leader.run(stop.clone()));
-        parts.spawn(self.agent.run(stop.clone()));
+        let api = serve::run(self.listeners, self.api, stop.clone());
+        parts.spawn_on(api.map(Ok), serving);
+        parts.spawn(self.leader.run(stop.clone()).map(Ok));
+        parts.spawn(self.agent.run(stop.clone()).map_err(anyhow::Error::from));
+        parts.spawn(routes::keep(self.vip_networks, stop.clone()).map(Ok));
         drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
         let mut failure = None;
         if let Some(ended) = parts.join_next().await {
-            if let Err(error) = ended {
-                failure = Some(anyhow::Error::from(error).context("a part of the daemon failed"));
-            } else if !stop.is_cancelled() {
-                failure = Some(anyhow::anyhow!("a part of the daemon ended unasked"));
-            }
+            failure = failed(ended, stop.is_cancelled());
             stop.cancel();
         }
-        let rest = async { while parts.join_next().await.is_some() {} };
+        let rest = async {
+            // A part that fails may end all others first.
+            while let Some(ended) = parts.join_next().await {
+                failure = failure.take().or_else(|| failed(ended, true));
+            }
+        };
         if tokio::time::timeout(END_LIMIT, rest).await.is_err() {
             tracing::warn!("some parts did not end in time");
         }
         failure.map_or(Ok(()), Err)
+    }
+}
+
+/// Networks whose unused addresses must not leave this host.
+fn guarded(config: &Config) -> Vec<IpNet> {
+    if config.datapath.enabled {
+        host::vip_networks(&config.vips)
+    } else {
+        Vec::new()
+    }
+}
+
+/// Why a part ended, unless it was meant to.
+fn failed(
+    ended: Result<anyhow::Result<()>, tokio::task::JoinError>,
+    asked: bool,
+) -> Option<anyhow::Error> {
+    let context = "a part of the daemon failed";
+    match ended {
+        Err(error) => Some(anyhow::Error::from(error).context(context)),
+        Ok(Err(error)) => Some(error.context(context)),
+        Ok(Ok(())) if asked => None,
+        Ok(Ok(())) => Some(anyhow::anyhow!("a part of the daemon ended unasked")),
     }
 }
 
@@ -256,17 +291,13 @@ async fn open(config: &Config, directories: &Directories) -> anyhow::Result<Data
     let cgroup = root.join(config.cgroup.trim_start_matches('/'));
     std::fs::create_dir_all(&cgroup)
         .with_context(|| format!("cgroup {} cannot be made", cgroup.display()))?;
-    let bpffs = directories
-        .pins
-        .parent()
-        .context("datapath.pins needs a parent directory")?;
-    datapath::ensure_bpffs(bpffs)?;
-    // Addresses of the range that no VIP has must not leave this host.
-    for network in host::vip_networks(&config.vips) {
-        netlink::route::ensure_unreachable(network)
-            .await
-            .with_context(|| format!("the route for {network} cannot be set"))?;
+    // Mounted only where everybody expects it: over any other directory, the mount
+    // would hide what is there.
+    if directories.pins.starts_with(BPFFS) {
+        datapath::ensure_bpffs(Path::new(BPFFS))?;
     }
+    // Addresses of the range that no VIP has must not leave this host.
+    routes::ensure(&host::vip_networks(&config.vips)).await?;
     let options = datapath::Options {
         cgroup,
         pins: directories.pins.clone(),

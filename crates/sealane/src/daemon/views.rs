@@ -11,7 +11,7 @@ use datapath::{BackendUsage, ServiceUsage};
 use leader::LeaderReport;
 use model::TaskId;
 use serde_json::{Value, json};
-use store::Mirror;
+use store::{Mirror, State};
 use vip::{Service, ServiceKey};
 
 use super::metrics;
@@ -71,6 +71,8 @@ impl Views for NodeViews {
             .nodes
             .get(&self.agent.node)
             .map(|node| (*node.record).clone());
+        let mut problems = self.problems();
+        problems.extend(problems_of_records(&state));
         json!({
             "node": node,
             "revision": state.revision,
@@ -80,7 +82,7 @@ impl Views for NodeViews {
             "deployments": state.deployments.len(),
             "reconcilers": self.agent.reports.all(),
             "leader": self.leader(),
-            "problems": self.problems(),
+            "problems": problems,
         })
     }
 
@@ -89,15 +91,16 @@ impl Views for NodeViews {
         task: &TaskId,
         stream: LogStream,
         tail: Option<usize>,
-    ) -> Result<Bytes, String> {
+    ) -> Result<Option<Bytes>, String> {
         let stream = match stream {
             LogStream::Stdout => engines::LogStream::Stdout,
             LogStream::Stderr => engines::LogStream::Stderr,
         };
-        self.agent
-            .logs(task, stream, tail)
-            .await
-            .map_err(|error| error.to_string())
+        match self.agent.logs(task, stream, tail).await {
+            Ok(text) => Ok(Some(text)),
+            Err(engines::EngineError::NoContainer(_)) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     fn metrics(&self) -> String {
@@ -133,15 +136,23 @@ impl Views for NodeViews {
                 .into_iter()
                 .map(|text| problem("vips", text)),
         );
-        let state = self.mirror.state();
-        for (key, reason) in &state.unreadable {
-            problems.push(problem(&format!("record {key}"), reason.clone()));
-        }
-        for launch in state.launches.values().filter(|launch| launch.waiting > 0) {
-            problems.push(problem(launch.app.as_str(), launch.reasons.join("; ")));
-        }
         problems
     }
+}
+
+/// What the records themselves tell; `/v1/problems` adds the same to a node's own.
+fn problems_of_records(state: &State) -> impl Iterator<Item = ProblemView> {
+    let unreadable = state.unreadable.iter().map(|(key, reason)| ProblemView {
+        about: format!("record {key}"),
+        message: reason.clone(),
+    });
+    let launches = state.launches.values().flat_map(|launch| {
+        launch.reasons.iter().map(|reason| ProblemView {
+            about: format!("app {}", launch.app),
+            message: reason.clone(),
+        })
+    });
+    unreadable.chain(launches)
 }
 
 fn vip_view(key: ServiceKey, service: &Service, usage: Option<&ServiceUsage>) -> VipView {
