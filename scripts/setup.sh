@@ -12,8 +12,8 @@
 set -euo pipefail
 
 build="clang llvm libelf-dev zlib1g-dev pkg-config protobuf-compiler gcc libc6-dev make"
-run="iproute2 iptables nftables docker.io containerd runc containernetworking-plugins busybox-static util-linux curl ca-certificates"
-dev="clang-format dnsutils jq python3"
+run="iproute2 iptables nftables docker.io containerd runc containernetworking-plugins busybox-static util-linux curl jq ca-certificates"
+dev="clang-format dnsutils"
 bench="haproxy wrk"
 
 check=

@@ -56,12 +56,11 @@ engines_known() {
 
 vip_address() {
   "$lane" vip list -o json |
-    python3 -c 'import json, sys; print(next(v["address"] for v in json.load(sys.stdin) if v.get("name", "").startswith("myservice.")))'
+    jq -r '[.[] | select(.name // "" | startswith("myservice."))][0].address'
 }
 
 app_ids() {
-  "$lane" app list -o json |
-    python3 -c 'import json, sys; print(*(app["id"] for app in json.load(sys.stdin)))' || true
+  "$lane" app list -o json | jq -r '.[].id' || true
 }
 
 call() { # PORT: one call from the host, by address

@@ -18,12 +18,20 @@ const PERIOD: Duration = Duration::from_secs(10);
 
 /// The reconciler.
 pub(crate) struct Housekeeping {
-    pub(crate) networks: Networks,
-    pub(crate) mirror: Mirror,
-    pub(crate) reports: Reports,
+    networks: Networks,
+    mirror: Mirror,
+    reports: Reports,
 }
 
 impl Housekeeping {
+    pub(crate) fn new(networks: Networks, mirror: &Mirror, reports: &Reports) -> Self {
+        Self {
+            networks,
+            mirror: mirror.clone(),
+            reports: reports.clone(),
+        }
+    }
+
     /// Reconciles every [`PERIOD`], and when an engine came or went.
     pub(crate) async fn run(self, hints: Hints, stop: CancellationToken) {
         let mut hints = hints.subscribe();

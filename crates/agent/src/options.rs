@@ -20,6 +20,7 @@ use vip::{ServiceTable, VipRanges};
 
 use crate::hints::Hints;
 use crate::housekeeping::Housekeeping;
+use crate::neighbours::Neighbours;
 use crate::node::{self, NodeOptions};
 use crate::places::Places;
 use crate::placing::placing;
@@ -188,17 +189,14 @@ impl Agent {
         let places = Places {
             engines: engines.clone(),
             kernel: view.kernel,
-            dns_clients: options.dns_clients,
             asked,
             reports: reports.clone(),
         };
         parts.spawn(places.run(hints.clone(), stop.clone()));
+        let neighbours = Neighbours::new(options.dns_clients, &reports);
+        parts.spawn(neighbours.run(stop.clone()));
         if let Some(networks) = options.networks {
-            let housekeeping = Housekeeping {
-                networks,
-                mirror: mirror.clone(),
-                reports: reports.clone(),
-            };
+            let housekeeping = Housekeeping::new(networks, &mirror, &reports);
             parts.spawn(housekeeping.run(hints.clone(), stop.clone()));
         }
         let (node, records) = (options.node.clone(), options.records.clone());

@@ -5,12 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use engines::{Container, Phase};
-use ipnet::IpNet;
 use mesos::ContainerType;
 use tokio_util::sync::CancellationToken;
 use vip::NetworkKey;
@@ -28,7 +25,6 @@ const PERIOD: Duration = Duration::from_secs(30);
 pub(crate) struct Places {
     pub(crate) engines: Engines,
     pub(crate) kernel: Kernel,
-    pub(crate) dns_clients: Arc<ArcSwap<Vec<IpNet>>>,
     pub(crate) asked: Asked,
     pub(crate) reports: Reports,
 }
@@ -67,10 +63,6 @@ impl Places {
         let count = places.len();
         if let Some(Err(error)) = self.kernel.with(|datapath| datapath.set_places(&places)) {
             failures.push(error.to_string());
-        }
-        match clients().await {
-            Ok(clients) => self.dns_clients.store(Arc::new(clients)),
-            Err(error) => failures.push(error.to_string()),
         }
         self.reports.note(
             "places",
@@ -142,22 +134,6 @@ async fn place(
         .map(|name| NetworkKey::new(kind, name))
         .collect();
     Ok(cookie?.map(|cookie| (cookie, networks)))
-}
-
-/// Whom the DNS server answers: this host, and networks of containers on it, which
-/// are those of interfaces that do not lead out.
-async fn clients() -> Result<Vec<IpNet>, netlink::NetlinkError> {
-    let addresses = netlink::address::local().await?;
-    let mut clients = Vec::new();
-    for local in addresses {
-        clients.push(IpNet::from(local.net.addr()));
-        if !local.uplink {
-            clients.push(local.net.trunc());
-        }
-    }
-    clients.sort();
-    clients.dedup();
-    Ok(clients)
 }
 
 #[cfg(test)]

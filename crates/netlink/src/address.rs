@@ -11,10 +11,10 @@ use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType,
 };
-use rtnetlink::{Error, RouteMessageBuilder};
+use rtnetlink::{Error, MulticastGroup, RouteMessageBuilder};
 
 use crate::NetlinkError;
-use crate::connection::Connection;
+use crate::connection::{Connection, Listener};
 
 /// An address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,24 @@ pub async fn local() -> Result<Vec<LocalAddress>, NetlinkError> {
 pub async fn primary() -> Result<Option<IpAddr>, NetlinkError> {
     let view = View::read().await?;
     Ok(choose_primary(&view.defaults, &view.addresses))
+}
+
+/// Tells when addresses of this namespace come or go.
+pub struct Changes(Listener);
+
+impl Changes {
+    /// Listens from now on; must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the kernel does not let this process listen.
+    pub fn listen() -> Result<Self, NetlinkError> {
+        Listener::open(&[MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr]).map(Self)
+    }
+
+    /// Waits for a change. False when the connection has ended: listen again.
+    pub async fn next(&mut self) -> bool {
+        self.0.heard().await
+    }
 }
 
 #[derive(Debug, Clone)]

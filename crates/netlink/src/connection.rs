@@ -3,7 +3,9 @@
 //! A kept connection would stay in the namespace it was opened in, whatever the
 //! caller's namespace is by then; opening one costs microseconds.
 
-use rtnetlink::Handle;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use rtnetlink::{Handle, MulticastGroup};
 
 use crate::NetlinkError;
 
@@ -20,6 +22,34 @@ impl Connection {
             handle,
             driver: tokio::spawn(driver),
         })
+    }
+}
+
+/// A connection that hears what the kernel tells everybody in `groups`.
+pub(crate) struct Listener {
+    messages: BoxStream<'static, ()>,
+    driver: tokio::task::JoinHandle<()>,
+}
+
+impl Listener {
+    pub(crate) fn open(groups: &[MulticastGroup]) -> Result<Self, NetlinkError> {
+        let (driver, _, messages) =
+            rtnetlink::new_multicast_connection(groups).map_err(NetlinkError::Socket)?;
+        Ok(Self {
+            messages: messages.map(drop).boxed(),
+            driver: tokio::spawn(driver),
+        })
+    }
+
+    /// Waits for a message; false when there will be none any more.
+    pub(crate) async fn heard(&mut self) -> bool {
+        self.messages.next().await.is_some()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.driver.abort();
     }
 }
 

@@ -225,3 +225,22 @@ fn addresses_know_their_interface_and_the_uplink() {
     assert_eq!(of("10.1.0.1/24"), Some(("right0", true)));
     assert_eq!(of("192.0.2.7/24"), Some(("left0", false)));
 }
+
+#[test]
+fn changes_of_addresses_are_told() {
+    let namespace = Namespace::new();
+    let (listening, heard_of) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let told = scope.spawn(|| {
+            namespace.block_on(async {
+                let mut changes = address::Changes::listen().unwrap();
+                listening.send(()).unwrap();
+                let limit = std::time::Duration::from_secs(20);
+                tokio::time::timeout(limit, changes.next()).await
+            })
+        });
+        heard_of.recv().unwrap();
+        namespace.ip("address add 10.88.0.1/24 dev lo");
+        assert_eq!(told.join().unwrap(), Ok(true));
+    });
+}

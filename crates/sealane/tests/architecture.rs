@@ -1,5 +1,8 @@
 //! The crate graph keeps the invariants of ARCHITECTURE.md.
-#![allow(clippy::unwrap_used, reason = "a workspace that cannot be read is a test's failure")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a workspace that cannot be read is a test's failure"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -102,8 +102,8 @@ fn lock(state: &Path) -> anyhow::Result<Flock<fs::File>> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(lock),
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => bail!(
-            "another daemon uses {}; stop it, or give this one its own --state-dir, \
-             --api-listen and cgroup",
+            "another daemon uses {}; stop it, or give this one a --state-dir, --api-listen, \
+             cgroup, node.ports and CNI bridge of its own",
             state.display()
         ),
         Err((_, error)) => bail!("{} cannot be locked: {error}", path.display()),

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -87,7 +88,7 @@ impl Lab {
         Ok(())
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.host.directory().join("sealane.toml")
     }
 
@@ -133,6 +134,13 @@ impl Lab {
     /// Ends the daemon without any warning.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.end("KILL")
+    }
+
+    /// Takes what the configured daemon left in the kernel out of it.
+    pub(crate) fn uninstall(&self) -> Result<()> {
+        let mut uninstall = self.host.command(env!("CARGO_BIN_EXE_sealane"));
+        uninstall.args(["uninstall", "--config"]).arg(self.config());
+        run(&mut uninstall).map(drop)
     }
 
     fn end(&mut self, signal: &str) -> Result<()> {
@@ -183,31 +191,28 @@ impl Lab {
 
     /// Posts a definition and does not wait; yields status and body.
     pub(crate) fn post(&self, definition: &str) -> Result<(u16, Value)> {
+        self.send("POST", "/v2/apps", definition)
+    }
+
+    /// Sends a change to the API; yields status and body.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Result<(u16, Value)> {
         let mut child = self
             .host
             .command("curl")
+            .args(["-sS", "-X", method, "-w", "\n%{http_code}"])
             .args([
-                "-sS",
-                "-o",
-                "-",
-                "-w",
-                "\n%{http_code}",
                 "--data-binary",
                 "@-",
-            ])
-            .args([
                 "-H",
                 "Content-Type: application/json",
-                "http://127.0.0.1:8080/v2/apps",
             ])
+            .arg(format!("http://127.0.0.1:8080{path}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        child
-            .stdin
-            .take()
-            .context("stdin")?
-            .write_all(definition.as_bytes())?;
+        let mut stdin = child.stdin.take().context("stdin")?;
+        stdin.write_all(body.as_bytes())?;
+        drop(stdin);
         let output = text(&child.wait_with_output()?.stdout);
         let (body, status) = output.rsplit_once('\n').context("no status")?;
         Ok((
@@ -295,13 +300,7 @@ impl Drop for Lab {
             self.delete_apps();
         }
         drop(self.stop());
-        let mut uninstall = self.host.command(env!("CARGO_BIN_EXE_sealane"));
-        drop(
-            uninstall
-                .args(["uninstall", "--config"])
-                .arg(self.config())
-                .output(),
-        );
+        drop(self.uninstall());
     }
 }
 
@@ -322,13 +321,16 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The example server, built once for all tests.
+/// The example server, built at the first call; cargo may wait for other builds.
 pub(crate) fn myservice() -> Result<PathBuf> {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(path) = BUILT.get() {
+        return Ok(path.clone());
+    }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/build-myservice.sh");
     let printed = run(&mut Command::new(script))?;
-    Ok(PathBuf::from(
-        printed.trim().lines().last().context("no path")?,
-    ))
+    let path = PathBuf::from(printed.trim().lines().last().context("no path")?);
+    Ok(BUILT.get_or_init(|| path).clone())
 }
 
 /// Imports the image of the examples.

@@ -8,7 +8,14 @@
 )]
 
 mod apps;
+mod changes;
+mod clients;
 mod definitions;
+mod environment;
 mod faults;
+mod health;
+mod install;
 mod lab;
+mod networks;
+mod state;
 mod survival;
