@@ -23,7 +23,6 @@ pub(crate) async fn doctor(config: &Config) -> Vec<Check> {
     checks.extend(kernel(config));
     checks.extend(engines(config).await);
     checks.extend(plugins(config));
-    checks.push(program("nft", "apt-get install nftables"));
     checks.push(program("iptables", "apt-get install iptables"));
     checks
 }
@@ -61,12 +60,12 @@ fn kernel(config: &Config) -> Vec<Check> {
         Ok(root) => root,
         Err(error) => {
             let help = "mount it: mount -t cgroup2 none /sys/fs/cgroup".to_owned();
-            return vec![check("cgroup v2", Err((error.to_string(), help)))];
+            return vec![check("cgroup v2 mount", Err((error.to_string(), help)))];
         }
     };
     let cgroup = root.join(config.cgroup.trim_start_matches('/'));
     let probed = if cgroup.is_dir() { &cgroup } else { &root };
-    let mut checks = vec![check("cgroup v2", Ok(root.display().to_string()))];
+    let mut checks = vec![check("cgroup v2 mount", Ok(root.display().to_string()))];
     checks.extend(
         datapath::probe(probed)
             .into_iter()
