@@ -93,13 +93,21 @@ static __always_inline void read_slice(const struct service *service, struct sli
 
 // One random number is both the slot (its high part) and the fraction in it.
 static __always_inline __u32 draw(const struct slice *slice) {
-    __u64 random = (__u64)bpf_get_prandom_u32() * slice->ready;
+    // The only one is always drawn.
+    __u64 random = slice->ready == 1 ? 0 : (__u64)bpf_get_prandom_u32() * slice->ready;
     __u32 index = slice->first + (__u32)(random >> 32);
     const struct slot *slot = bpf_map_lookup_elem(&slots, &index);
 
     if (!slot)
         return NONE;
     return (__u32)random <= slot->threshold ? slot->backend : slot->alias;
+}
+
+// What ended is read first: it may lag behind what began, never be ahead of it.
+static __always_inline __u64 open_on(const struct load *load) {
+    __u64 ended = *(const volatile __u64 *)&load->ended;
+
+    return *(const volatile __u64 *)&load->begun - ended;
 }
 
 static __always_inline __u32 lighter(__u32 a, __u32 b) {
@@ -111,8 +119,8 @@ static __always_inline __u32 lighter(__u32 a, __u32 b) {
     if (!backend_a || !backend_b || !load_a || !load_b)
         return a;
     // (open + 1) / weight, compared without dividing.
-    __u64 cost_a = ((__u64)load_a->open + 1) * backend_b->weight;
-    __u64 cost_b = ((__u64)load_b->open + 1) * backend_a->weight;
+    __u64 cost_a = (open_on(load_a) + 1) * backend_b->weight;
+    __u64 cost_b = (open_on(load_b) + 1) * backend_a->weight;
     return cost_a <= cost_b ? a : b;
 }
 
@@ -149,7 +157,8 @@ static __always_inline __u32 choose_ready(const struct service *service, const s
     if (!slice->ready)
         return NONE;
     __u32 a = draw(slice);
-    __u32 b = service->policy == POLICY_LEAST_LOADED ? draw(slice) : a;
+    bool twice = service->policy == POLICY_LEAST_LOADED && slice->ready > 1;
+    __u32 b = twice ? draw(slice) : a;
     bool can_a = usable(a, client);
     bool can_b = a == b ? can_a : usable(b, client);
 

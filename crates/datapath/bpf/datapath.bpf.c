@@ -6,6 +6,7 @@
 //
 //   layout.h     what the maps hold
 //   choose.h     which backend
+//   cookie.h     who a socket is, without asking
 //   pins.h       what a socket remembers, and the count of open connections
 //   translate.h  the steps of the hooks below
 //
@@ -58,52 +59,18 @@ int sl_getpeername4(struct bpf_sock_addr *ctx) {
     struct endpoint vip = {};
 
     read_ipv4(ctx, &peer);
-    if (connected_vip(ctx->sk, &peer, &vip))
+    if (connected_vip(ctx, &peer, &vip))
         write_ipv4(ctx, &vip.address, vip.port);
     return ALLOW;
 }
 
 SEC("cgroup/sock_release")
 int sl_sock_release(struct bpf_sock *sk) {
-    struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    struct flows *of = bpf_sk_storage_get(&flows, sk, 0, 0);
+    __u64 cookie = cookie_at_release(sk);
 
-    // The addresses stay: a close() that lingers may still ask for them.
-    if (pin)
-        settle(pin);
-    if (of)
-        release_flows(of);
-    return ALLOW;
-}
-
-static __always_inline void tcp_closed(struct bpf_sock_ops *ctx, struct pin *pin) {
-    // After close() nothing is counted any more, so that a client which gave up
-    // early is no failure of the backend.
-    if (ctx->args[0] == BPF_TCP_SYN_SENT && pin->counted) {
-        __u32 id = pin->backend;
-        struct load *use = bpf_map_lookup_elem(&load, &id);
-        if (use)
-            __sync_fetch_and_add(&use->failed, 1);
-    }
-    settle(pin);
-}
-
-SEC("sockops")
-int sl_sockops(struct bpf_sock_ops *ctx) {
-    __u32 op = ctx->op;
-
-    if (op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_STATE_CB)
+    if (!cookie)
         return ALLOW;
-    // Read once: the verifier takes each read for another socket.
-    struct bpf_sock *sk = ctx->sk;
-    if (!sk)
-        return ALLOW;
-    struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (!pin || !pin->peer_port)
-        return ALLOW;
-    if (op == BPF_SOCK_OPS_TCP_CONNECT_CB)
-        bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
-    else if (ctx->args[1] == BPF_TCP_CLOSE)
-        tcp_closed(ctx, pin);
+    end_pin(sk, cookie);
+    forget_flows(sk, sk->protocol);
     return ALLOW;
 }

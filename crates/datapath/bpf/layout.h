@@ -13,7 +13,7 @@
 
 #include <linux/types.h>
 
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 
 // Id 0 of services and of backends is never given out. Service 0 counts the
 // refusals at ports that no service has.
@@ -23,8 +23,14 @@ struct address {
     __be32 word[4];
 };
 
+// `filter`: array of 64-bit words; a bit is set for every address that `vips` has,
+// so that any other destination ends after one load. The bit's number is the top
+// bits of a product. A bit too many costs a look into `vips`, no more.
+#define FILTER_BITS 18
+#define FILTER_FACTOR 0x9e3779b1U
+
 // `vips`: key. The entry {address, port 0, protocol 0} marks an address as
-// allocated, and is what every other destination misses.
+// allocated: its ports are refused unless they have entries of their own.
 struct vip_key {
     struct address address;
     __be16 port;
@@ -91,14 +97,12 @@ enum backend_flags {
 };
 
 // `load`: array by backend id, written by programs only; one cache line each.
+// Connections and pinned flows. What is open is the difference: two counters that
+// only grow cost one addition at each end.
 struct load {
-    __u32 open; // connections that are open or being opened, and pinned flows
-    __u32 streak;
-    __u64 total;
-    __u64 failed; // TCP connects that ended before they were established
-    __u64 latency;
-    __u64 ejected_until;
-    __u64 room[3];
+    __u64 begun;
+    __u64 ended;
+    __u64 room[6];
 };
 
 // `places`: network namespace cookie -> networks joined there; 0 is an empty slot.
@@ -108,8 +112,9 @@ struct place {
     __u64 networks[PLACE_NETWORKS];
 };
 
-// `sockets`: socket storage; a decision, from VIP to backend. It outlives the
-// connection, so that whoever reads it compares `peer` with the socket's.
+// A decision, from VIP to backend. It outlives the connection, so that whoever reads
+// it compares `peer` with the socket's. Connected sockets have theirs in `berths`, or
+// in `sockets`, which is socket storage, where their berth is taken.
 struct pin {
     struct address vip;
     struct address peer;
@@ -117,9 +122,18 @@ struct pin {
     __be16 peer_port; // 0: nothing is decided
     __u32 backend;
     __u64 identity; // the backend's, since ids are used again
-    __u64 started;  // monotonic nanoseconds
-    __u32 counted;  // 1 while it is part of the backend's `open`; taken by exchange
+    __u32 counted;  // 1 while it has begun and not ended; taken by exchange
     __u32 spare;
+};
+
+// `berths`: array by the low bits of a socket's cookie. Making socket storage takes
+// several times as long as all else that connect() does here. Cookies are given out
+// in sequence, so that few sockets meet in a berth.
+#define BERTH_BITS 15
+
+struct berth {
+    __u64 cookie; // whose it is; 0 is nobody's
+    struct pin pin;
 };
 
 // `flows`: socket storage; what an unconnected UDP socket sends to.
@@ -159,8 +173,9 @@ SIZED(slot, 16);
 SIZED(backend, 64);
 SIZED(load, 64);
 SIZED(place, 32);
-SIZED(pin, 64);
-SIZED(flows, 264);
+SIZED(pin, 56);
+SIZED(berth, 64);
+SIZED(flows, 232);
 SIZED(stray_key, 32);
 SIZED(stray, 20);
 #undef SIZED

@@ -11,6 +11,14 @@
 
 #include "layout.h"
 
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1 << (FILTER_BITS - 6));
+    __type(key, __u32);
+    __type(value, __u64);
+} filter SEC(".maps");
+
 // Elements of hash maps are allocated when they are needed: a host with ten VIPs
 // should not pay for thousands.
 struct {
@@ -60,6 +68,15 @@ struct {
     __type(key, __u64);
     __type(value, struct place);
 } places SEC(".maps");
+
+// Memory-mapped for its alignment only: an element is a cache line.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1 << BERTH_BITS);
+    __type(key, __u32);
+    __type(value, struct berth);
+} berths SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);

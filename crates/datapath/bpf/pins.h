@@ -4,7 +4,8 @@
 //
 // A pin is counted when it is made, so that connections which are still being
 // opened are load too, and given back exactly once: whoever exchanges `counted`
-// for 0 does it, be it a refusal, a reset, close() or another connect().
+// for 0 does it, be it close() or another connect(). A refusal or a reset does not:
+// hearing of them would cost every connection of the host several calls.
 
 #ifndef SEALANE_PINS_H
 #define SEALANE_PINS_H
@@ -15,17 +16,58 @@
 #include "maps.h"
 
 static __always_inline void settle(struct pin *pin) {
-    if (!__sync_lock_test_and_set(&pin->counted, 0))
+    // Most pins are new, and reading is much cheaper than exchanging.
+    if (!pin->counted || !__sync_lock_test_and_set(&pin->counted, 0))
         return;
     __u32 id = pin->backend;
     struct load *use = bpf_map_lookup_elem(&load, &id);
     if (use)
-        __sync_fetch_and_add(&use->open, -1);
+        __sync_fetch_and_add(&use->ended, 1);
 }
 
 static __always_inline void release(struct pin *pin) {
     settle(pin);
     pin->peer_port = 0;
+}
+
+static __always_inline struct berth *berth_of(__u64 cookie) {
+    __u32 index = cookie & ((1U << BERTH_BITS) - 1);
+
+    return bpf_map_lookup_elem(&berths, &index);
+}
+
+// What a connected socket remembers.
+static __always_inline struct pin *find_pin(struct bpf_sock *sk, __u64 cookie) {
+    struct berth *berth = berth_of(cookie);
+
+    if (berth && berth->cookie == cookie)
+        return &berth->pin;
+    return bpf_sk_storage_get(&sockets, sk, 0, 0);
+}
+
+static __always_inline struct pin *make_pin(struct bpf_sock *sk, __u64 cookie) {
+    struct pin *pin = find_pin(sk, cookie);
+
+    if (pin)
+        return pin;
+    struct berth *berth = berth_of(cookie);
+    if (berth && !berth->cookie && !__sync_val_compare_and_swap(&berth->cookie, 0, cookie))
+        return &berth->pin;
+    return bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+// The socket is closed. Its berth is the next one's from here on.
+static __always_inline void end_pin(struct bpf_sock *sk, __u64 cookie) {
+    struct berth *berth = berth_of(cookie);
+
+    if (berth && berth->cookie == cookie) {
+        release(&berth->pin);
+        __sync_lock_test_and_set(&berth->cookie, 0);
+        return;
+    }
+    struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (pin)
+        release(pin);
 }
 
 static __always_inline void fill(struct pin *pin, const struct endpoint *vip, __u32 id,
@@ -37,12 +79,10 @@ static __always_inline void fill(struct pin *pin, const struct endpoint *vip, __
     pin->peer_port = peer->port;
     pin->backend = id;
     pin->identity = backend->identity;
-    pin->started = bpf_ktime_get_ns();
     struct load *use = bpf_map_lookup_elem(&load, &id);
     if (!use)
         return;
-    __sync_fetch_and_add(&use->open, 1);
-    __sync_fetch_and_add(&use->total, 1);
+    __sync_fetch_and_add(&use->begun, 1);
     pin->counted = 1;
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "choose.h"
+#include "cookie.h"
 #include "pins.h"
 #include "vips.h"
 
@@ -27,31 +28,40 @@ static __always_inline int refuse(int error) {
     return DENY;
 }
 
-// Chooses a backend and pins it; port 0 in `peer` is none.
-static __always_inline void decide(struct bpf_sock_addr *ctx, struct service *service,
-                                   const struct endpoint *vip, struct pin *pin,
-                                   struct endpoint *peer) {
+// Chooses a backend; `peer` becomes its address for this client, port 0 is none.
+static __always_inline const struct backend *
+decide(struct bpf_sock_addr *ctx, const struct service *service, __u32 *id, struct endpoint *peer) {
     struct client client = {};
 
     peer->port = 0;
     locate(ctx, &client);
-    __u32 id = choose(service, &client);
-    const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
-    if (id == NONE || !backend)
-        return;
+    *id = choose(service, &client);
+    const struct backend *backend = bpf_map_lookup_elem(&backends, id);
+    if (*id == NONE || !backend)
+        return NULL;
     *peer = reach(backend, &client);
-    if (peer->port)
-        fill(pin, vip, id, backend, peer);
+    return backend;
 }
 
-static __always_inline void forget_connection(struct bpf_sock *sk) {
-    struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
+static __always_inline void forget_flows(struct bpf_sock *sk, __u32 protocol) {
+    if (protocol != IPPROTO_UDP)
+        return;
     struct flows *of = bpf_sk_storage_get(&flows, sk, 0, 0);
-
-    if (pin)
-        release(pin);
     if (of)
         release_flows(of);
+}
+
+static __always_inline int connect_elsewhere(struct bpf_sock_addr *ctx) {
+    struct bpf_sock *sk = ctx->sk;
+    __u64 cookie = cookie_at_connect(ctx);
+
+    if (!cookie)
+        return ALLOW;
+    struct pin *pin = find_pin(sk, cookie);
+    if (pin)
+        release(pin);
+    forget_flows(sk, ctx->protocol);
+    return ALLOW;
 }
 
 // connect(): an allowed one replaces what the socket remembered, a refused one
@@ -59,27 +69,25 @@ static __always_inline void forget_connection(struct bpf_sock *sk) {
 static __always_inline int connect_to(struct bpf_sock_addr *ctx, const struct endpoint *to,
                                       struct endpoint *peer) {
     struct bpf_sock *sk = ctx->sk;
+    __u32 id = NONE;
 
-    if (!is_vip(to)) {
-        forget_connection(sk);
-        return ALLOW;
-    }
+    if (!may_be_vip(&to->address))
+        return connect_elsewhere(ctx);
     struct service *service = find_service(to, ctx->protocol);
-    if (!service) {
-        count_refusal(NULL);
-        return refuse(ECONNREFUSED);
-    }
-    struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-    if (!pin)
-        return refuse(ENOMEM);
-    decide(ctx, service, to, pin, peer);
-    if (!peer->port) {
+    if (!service && !is_vip(to))
+        return connect_elsewhere(ctx);
+    const struct backend *backend = service ? decide(ctx, service, &id, peer) : NULL;
+    if (!backend || !peer->port) {
         count_refusal(service);
         return refuse(ECONNREFUSED);
     }
-    struct flows *of = bpf_sk_storage_get(&flows, sk, 0, 0);
-    if (of)
-        release_flows(of);
+    struct pin *pin = make_pin(sk, bpf_get_socket_cookie(ctx));
+    if (!pin) {
+        peer->port = 0;
+        return refuse(ENOMEM);
+    }
+    fill(pin, to, id, backend, peer);
+    forget_flows(sk, ctx->protocol);
     return ALLOW;
 }
 
@@ -117,13 +125,23 @@ static __always_inline int send_flow(struct bpf_sock_addr *ctx, struct service *
     } else {
         if (!pin_is_to(pin, to))
             make_stray(of, pin, bpf_get_socket_cookie(ctx));
-        decide(ctx, service, to, pin, peer);
-        if (!peer->port) {
+        __u32 id = NONE;
+        const struct backend *backend = decide(ctx, service, &id, peer);
+        if (!backend || !peer->port) {
             count_refusal(service);
             return refuse(ECONNREFUSED);
         }
+        fill(pin, to, id, backend, peer);
     }
     of->latest = index;
+    return ALLOW;
+}
+
+static __always_inline int send_elsewhere(struct bpf_sock_addr *ctx, const struct endpoint *to) {
+    struct flows *of = bpf_sk_storage_get(&flows, ctx->sk, 0, 0);
+
+    if (of)
+        forget_flow(of, bpf_get_socket_cookie(ctx), to);
     return ALLOW;
 }
 
@@ -132,18 +150,16 @@ static __always_inline int send_to(struct bpf_sock_addr *ctx, const struct endpo
                                    struct endpoint *peer) {
     struct bpf_sock *sk = ctx->sk;
 
-    if (!is_vip(to)) {
-        struct flows *of = bpf_sk_storage_get(&flows, sk, 0, 0);
-        if (of)
-            forget_flow(of, bpf_get_socket_cookie(ctx), to);
-        return ALLOW;
-    }
+    if (!may_be_vip(&to->address))
+        return send_elsewhere(ctx, to);
     struct service *service = find_service(to, IPPROTO_UDP);
+    if (!service && !is_vip(to))
+        return send_elsewhere(ctx, to);
     if (!service) {
         count_refusal(NULL);
         return refuse(ECONNREFUSED);
     }
-    struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    struct pin *pin = find_pin(sk, bpf_get_socket_cookie(ctx));
     if (pin && connected_through(sk, pin, to)) {
         peer->address = pin->peer;
         peer->port = pin->peer_port;
@@ -153,11 +169,14 @@ static __always_inline int send_to(struct bpf_sock_addr *ctx, const struct endpo
 }
 
 // What a socket connected to `peer` was connected to; false if to that itself.
-static __always_inline bool connected_vip(struct bpf_sock *sk, const struct endpoint *peer,
+static __always_inline bool connected_vip(struct bpf_sock_addr *ctx, const struct endpoint *peer,
                                           struct endpoint *vip) {
-    const struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    struct bpf_sock *sk = ctx->sk;
 
-    if (!pin || !sk->dst_port || !pin_is_from(pin, peer))
+    if (!sk->dst_port)
+        return false;
+    const struct pin *pin = find_pin(sk, bpf_get_socket_cookie(ctx));
+    if (!pin || !pin_is_from(pin, peer))
         return false;
     vip->address = pin->vip;
     vip->port = pin->vip_port;
@@ -195,7 +214,7 @@ static __always_inline bool sender_vip(struct bpf_sock_addr *ctx, const struct e
 
     if (of && flow_vip(of, bpf_get_socket_cookie(ctx), peer, vip))
         return true;
-    return connected_vip(ctx->sk, peer, vip);
+    return connected_vip(ctx, peer, vip);
 }
 
 #endif

@@ -10,8 +10,17 @@
 #include "address.h"
 #include "maps.h"
 
-// Whether the address is a VIP at all. Every other destination ends here, so this
-// one lookup is what VIPs cost the rest of the host.
+// False for nearly everything that is no VIP: what VIPs cost the rest of the host.
+static __always_inline bool may_be_vip(const struct address *a) {
+    __u32 folded = a->word[0] ^ a->word[1] ^ a->word[2] ^ a->word[3];
+    __u32 bit = folded * FILTER_FACTOR >> (32 - FILTER_BITS);
+    __u32 index = bit >> 6;
+    const __u64 *word = bpf_map_lookup_elem(&filter, &index);
+
+    return word && *word >> (bit & 63) & 1;
+}
+
+// Whether the address is a VIP although the port may be none.
 static __always_inline bool is_vip(const struct endpoint *to) {
     struct vip_key key = {.address = to->address};
 

@@ -95,6 +95,7 @@ fn read_service(
         slice,
         members,
         name: None,
+        fingerprint: None,
     })
 }
 
@@ -109,7 +110,7 @@ fn read_departed(maps: &Maps, taken: &mut [bool]) -> HashMap<u64, Departed> {
             continue;
         }
         backend.flags.fetch_and(!LIVE, Relaxed);
-        if load.open.load(Relaxed) == 0 {
+        if load.open() == 0 {
             continue;
         }
         if let Some(slot) = taken.get_mut(id as usize) {

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use model::TaskId;
 use vip::{Policy, Service, ServiceKey};
 
+use crate::identity::fingerprint;
 use crate::ids::Ids;
 use crate::layout::SliceWord;
 use crate::members::Wanted;
@@ -37,6 +38,9 @@ pub(crate) struct Installed {
     pub(crate) members: Vec<Member>,
     /// Unknown between a restart and the first table.
     pub(crate) name: Option<String>,
+    /// The fingerprint of what it was made from, which nearly every service of the
+    /// next table still has; unknown between a restart and the first table.
+    pub(crate) fingerprint: Option<u64>,
 }
 
 /// A backend in the kernel.
@@ -59,6 +63,13 @@ pub(crate) struct Departed {
     pub(crate) task: Option<TaskId>,
 }
 
+impl Book {
+    /// Addresses of services.
+    pub(crate) fn in_use(&self) -> BTreeSet<IpAddr> {
+        self.services.keys().map(|key| key.address).collect()
+    }
+}
+
 impl Installed {
     /// Whether the kernel already does what is wanted.
     pub(crate) fn is(&self, policy: Policy, wanted: &[Wanted<'_>]) -> bool {
@@ -71,11 +82,12 @@ impl Installed {
             })
     }
 
-    /// Takes over names, which the kernel does not know.
+    /// Takes over what the kernel does not know.
     pub(crate) fn rename(&mut self, service: &Service, wanted: &[Wanted<'_>]) {
         if self.name != service.name {
             self.name.clone_from(&service.name);
         }
+        self.fingerprint = Some(fingerprint(service));
         for (member, wanted) in self.members.iter_mut().zip(wanted) {
             if member.task.is_none() {
                 member.task = Some(wanted.backend.task.clone());

@@ -7,6 +7,7 @@ use libbpf_rs::{MapHandle, ProgramHandle};
 use vip::ServiceTable;
 
 use crate::hooks::Hook;
+use crate::identity::fingerprint;
 use crate::kernel::{Change, Kernel};
 use crate::object::{self, Loaded};
 use crate::pins::{Cgroup, Pins};
@@ -144,12 +145,27 @@ impl Datapath {
         for (hook, program) in &self.programs {
             self.pins.run(*hook, program, &self.cgroup)?;
         }
+        self.pins.remove_strangers()?;
         self.stage = Stage::Running;
         Ok(())
     }
 
+    /// Both sides are sorted by key, so that one walk along them finds what differs.
     fn put_services(&mut self, table: &ServiceTable, applied: &mut Applied) {
+        let mut known = self.kernel.book.services.iter().peekable();
+        let mut different = Vec::new();
         for (key, service) in &table.services {
+            while known.next_if(|(other, _)| *other < key).is_some() {}
+            let same = known
+                .next_if(|(other, _)| *other == key)
+                .is_some_and(|(_, installed)| installed.fingerprint == Some(fingerprint(service)));
+            if same {
+                applied.unchanged += 1;
+            } else {
+                different.push((key, service));
+            }
+        }
+        for (key, service) in different {
             match self.kernel.put(key, service) {
                 Ok(Change::Added) => applied.added += 1,
                 Ok(Change::Changed) => applied.changed += 1,
@@ -160,11 +176,14 @@ impl Datapath {
     }
 
     fn remove_services(&mut self, table: &ServiceTable, applied: &mut Applied) {
-        let known = self.kernel.book.services.keys();
-        let gone: Vec<_> = known
-            .filter(|key| !table.services.contains_key(key))
-            .copied()
-            .collect();
+        let mut wanted = table.services.keys().peekable();
+        let mut gone = Vec::new();
+        for key in self.kernel.book.services.keys() {
+            while wanted.next_if(|other| *other < key).is_some() {}
+            if wanted.next_if(|other| *other == key).is_none() {
+                gone.push(*key);
+            }
+        }
         for key in gone {
             match self.kernel.remove(&key) {
                 Ok(()) => applied.removed += 1,
@@ -174,17 +193,10 @@ impl Datapath {
     }
 
     fn put_addresses(&mut self, table: &ServiceTable, applied: &mut Applied) {
-        let installed: Vec<_> = self
-            .kernel
-            .book
-            .services
-            .keys()
-            .map(|key| key.address)
-            .collect();
-        for address in table.addresses.iter().copied().chain(installed) {
-            if self.kernel.book.addresses.contains(&address) {
-                continue;
-            }
+        let book = &self.kernel.book;
+        let wanted: BTreeSet<_> = table.addresses.union(&book.in_use()).copied().collect();
+        let missing: Vec<_> = wanted.difference(&book.addresses).copied().collect();
+        for address in missing {
             if let Err(error) = self.kernel.put_address(address) {
                 applied.fail(Subject::Address(address), error);
             }
@@ -193,16 +205,22 @@ impl Datapath {
 
     fn remove_addresses(&mut self, table: &ServiceTable, applied: &mut Applied) {
         let book = &self.kernel.book;
-        let used: BTreeSet<_> = book.services.keys().map(|key| key.address).collect();
-        let known = book.addresses.iter().copied();
-        let gone: Vec<_> = known
-            .filter(|address| !table.addresses.contains(address) && !used.contains(address))
+        let used = book.in_use();
+        let gone: Vec<_> = book
+            .addresses
+            .difference(&table.addresses)
+            .filter(|address| !used.contains(address))
+            .copied()
             .collect();
+        if gone.is_empty() {
+            return;
+        }
         for address in gone {
             if let Err(error) = self.kernel.remove_address(address) {
                 applied.fail(Subject::Address(address), error);
             }
         }
+        self.kernel.clear_filter();
     }
 }
 

@@ -26,7 +26,6 @@ pub struct Requirement {
 pub fn probe(cgroup: &Path) -> Vec<Requirement> {
     let filesystems = fs::read_to_string("/proc/filesystems").unwrap_or_default();
     let bpffs = filesystems.split_whitespace().any(|word| word == "bpf");
-    let supported = |kind: ProgramType| kind.is_supported().unwrap_or(false);
     vec![
         requirement("cgroup v2", is_cgroup2(cgroup), || {
             format!(
@@ -44,15 +43,7 @@ pub fn probe(cgroup: &Path) -> Vec<Requirement> {
         ),
         requirement(
             "cgroup programs",
-            supported(ProgramType::CgroupSockAddr),
-            || {
-                "the kernel lacks CONFIG_CGROUP_BPF, or this process lacks CAP_BPF and CAP_NET_ADMIN"
-                .to_owned()
-            },
-        ),
-        requirement(
-            "socket-operations programs",
-            supported(ProgramType::SockOps),
+            ProgramType::CgroupSockAddr.is_supported().unwrap_or(false),
             || {
                 "the kernel lacks CONFIG_CGROUP_BPF, or this process lacks CAP_BPF and CAP_NET_ADMIN"
                 .to_owned()

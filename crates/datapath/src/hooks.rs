@@ -26,16 +26,11 @@ pub(crate) struct Hook {
 
 /// All hooks, in the order of attaching: those that forget and that translate back
 /// come first, so that nothing is translated before they are there.
-pub(crate) const HOOKS: [Hook; 6] = [
+pub(crate) const HOOKS: [Hook; 5] = [
     Hook {
         name: "sock_release",
         program: "sl_sock_release",
         attach_type: sys::BPF_CGROUP_INET_SOCK_RELEASE,
-    },
-    Hook {
-        name: "sockops",
-        program: "sl_sockops",
-        attach_type: sys::BPF_CGROUP_SOCK_OPS,
     },
     Hook {
         name: "recvmsg4",

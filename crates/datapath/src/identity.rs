@@ -7,7 +7,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use vip::{Backend, NetworkKey, ServiceKey};
+use vip::{Backend, BackendState, NetworkKey, Service, ServiceKey};
 
 /// Who a backend is: its service, its task and its addresses. Weight and state are
 /// not part of it: they may change under open connections.
@@ -38,6 +38,38 @@ pub(crate) fn network_identity(network: &NetworkKey) -> u64 {
     digest.finish()
 }
 
+/// Tells a service from what it was in the table before, names included. Only this
+/// process compares it. A copy to compare with was refused: it doubles the memory
+/// that a table takes and is slower, since twice as much is read.
+pub(crate) fn fingerprint(service: &Service) -> u64 {
+    let mut digest = Digest::new(3);
+    digest.text(service.name.as_deref().unwrap_or_default());
+    digest.word(service.policy as u64);
+    for backend in &service.backends {
+        // Each starts anew, so that the processor works on several at a time.
+        digest.word(backend_fingerprint(backend));
+    }
+    digest.finish()
+}
+
+fn backend_fingerprint(backend: &Backend) -> u64 {
+    let mut digest = Digest::new(4);
+    // So that neither address can be taken for the other.
+    let shape = u64::from(backend.near.is_some()) | u64::from(backend.far.is_some()) << 1;
+    let draining = u64::from(backend.state == BackendState::Draining);
+    digest.word(u64::from(backend.weight) << 32 | draining << 2 | shape);
+    digest.text(backend.task.as_str());
+    if let Some(near) = &backend.near {
+        digest.short_address(near.address);
+        digest.text(&near.network.engine);
+        digest.text(&near.network.name);
+    }
+    if let Some(far) = backend.far {
+        digest.short_address(far);
+    }
+    digest.finish()
+}
+
 /// A word at a time, since a table of 100,000 backends is digested at each change.
 struct Digest(u64);
 
@@ -54,10 +86,13 @@ impl Digest {
 
     fn text(&mut self, text: &str) {
         self.word(text.len() as u64);
-        for chunk in text.as_bytes().chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.word(u64::from_le_bytes(word));
+        let (words, rest) = text.as_bytes().as_chunks::<8>();
+        for word in words {
+            self.word(u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
+            let last = rest.iter().rev();
+            self.word(last.fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
     }
 
@@ -71,6 +106,14 @@ impl Digest {
         self.word(u64::from(address.port()));
     }
 
+    /// One word for IPv4.
+    fn short_address(&mut self, address: SocketAddr) {
+        match address.ip() {
+            IpAddr::V4(ip) => self.word(u64::from(ip.to_bits()) << 32 | u64::from(address.port())),
+            IpAddr::V6(_) => self.address(address),
+        }
+    }
+
     fn finish(mut self) -> u64 {
         self.word(0);
         self.0.max(1)
@@ -82,7 +125,7 @@ mod tests {
     use std::collections::HashSet;
 
     use model::Protocol;
-    use vip::{BackendState, Near};
+    use vip::{Near, Policy};
 
     use super::*;
 
@@ -174,6 +217,52 @@ mod tests {
             .map(|(key, backend)| backend_identity(key, backend))
             .collect();
         assert_eq!(identities.len(), others.len());
+    }
+
+    #[test]
+    fn whatever_changes_in_a_service_changes_its_fingerprint() {
+        let service = |name: &str, backends: &[Backend]| Service {
+            name: Some(name.to_owned()),
+            policy: Policy::Random,
+            backends: backends.to_vec(),
+        };
+        let one = backend("web.1");
+        let variants = [
+            service("a", &[]),
+            service("b", &[]),
+            Service {
+                policy: Policy::LeastLoaded,
+                ..service("a", &[])
+            },
+            service("a", std::slice::from_ref(&one)),
+            service("a", &[one.clone(), one.clone()]),
+            service("a", &[backend("web.2")]),
+            service(
+                "a",
+                &[Backend {
+                    weight: 2,
+                    ..one.clone()
+                }],
+            ),
+            service(
+                "a",
+                &[Backend {
+                    state: BackendState::Draining,
+                    ..one.clone()
+                }],
+            ),
+            service(
+                "a",
+                &[Backend {
+                    near: None,
+                    ..one.clone()
+                }],
+            ),
+            service("a", &[Backend { far: None, ..one }]),
+        ];
+        let different: HashSet<_> = variants.iter().map(fingerprint).collect();
+        assert_eq!(different.len(), variants.len());
+        assert_eq!(fingerprint(&variants[3]), fingerprint(&variants[3].clone()));
     }
 
     #[test]

@@ -43,6 +43,11 @@ impl Ids {
         self.retired.push(id);
     }
 
+    /// Whether anything is retired.
+    pub(crate) fn any_retired(&self) -> bool {
+        !self.retired.is_empty()
+    }
+
     /// Frees what is retired; its readers must have been waited for.
     pub(crate) fn reclaim(&mut self) {
         self.free.append(&mut self.retired);

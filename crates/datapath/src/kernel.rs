@@ -18,9 +18,10 @@ use crate::alias::alias_table;
 use crate::book::{Book, Departed, Installed, Member};
 use crate::grace::Grace;
 use crate::grant::Grant;
-use crate::identity::network_identity;
+use crate::identity::{fingerprint, network_identity};
 use crate::layout::{
-    DRAINING, LIVE, MAX_COUNT, SliceWord, address_key, service_key, store_endpoint, vip_value,
+    DRAINING, LIVE, MAX_COUNT, SliceWord, address_key, filter_bit, service_key, store_endpoint,
+    vip_value,
 };
 use crate::members::{Wanted, wanted};
 use crate::object::Maps;
@@ -61,12 +62,14 @@ impl Kernel {
         // The process before this one may have replaced slices a moment ago.
         grace.wait().map_err(failed)?;
         let book = read_back(&maps)?;
-        Ok(Self {
+        let kernel = Self {
             maps,
             book,
             grace,
             tidied: Instant::now(),
-        })
+        };
+        kernel.clear_filter();
+        Ok(kernel)
     }
 
     /// Makes a service what the table says.
@@ -97,6 +100,7 @@ impl Kernel {
 
     /// Marks an address as a VIP: its ports are refused unless a service has them.
     pub(crate) fn put_address(&mut self, address: IpAddr) -> Result<(), ApplyError> {
+        self.pass_filter(address);
         self.insert(&address_key(address), 0)?;
         self.book.addresses.insert(address);
         Ok(())
@@ -107,6 +111,32 @@ impl Kernel {
         self.delete(&address_key(address))?;
         self.book.addresses.remove(&address);
         Ok(())
+    }
+
+    /// Lets programs look for an address in `vips` at all.
+    fn pass_filter(&self, address: IpAddr) {
+        let (word, bit) = filter_bit(address);
+        if let Some(word) = self.maps.filter.get(word) {
+            word.fetch_or(bit, Release);
+        }
+    }
+
+    /// Makes the filter what the addresses in `vips` need: bits are shared, so that
+    /// an address which goes cannot take its own along.
+    pub(crate) fn clear_filter(&self) {
+        let mut words = vec![0; self.maps.filter.len() as usize];
+        let services = self.book.services.keys().map(|key| key.address);
+        for address in self.book.addresses.iter().copied().chain(services) {
+            let (word, bit) = filter_bit(address);
+            if let Some(word) = words.get_mut(word as usize) {
+                *word |= bit;
+            }
+        }
+        for (index, word) in (0..).zip(words) {
+            if let Some(entry) = self.maps.filter.get(index) {
+                entry.store(word, Release);
+            }
+        }
     }
 
     /// Frees what departed backends hold, if there are many.
@@ -127,7 +157,10 @@ impl Kernel {
         if let Some(found) = allocate(&mut self.book) {
             return Ok(found);
         }
-        self.reclaim();
+        // A table that does not fit would wait once for each of its services.
+        if self.reclaimable() {
+            self.reclaim();
+        }
         allocate(&mut self.book).ok_or(ApplyError::Full { name, capacity })
     }
 
@@ -193,6 +226,7 @@ impl Kernel {
             slice,
             members: grant.members,
             name: service.name.clone(),
+            fingerprint: Some(fingerprint(service)),
         };
         if let Some(mut old) = self.book.services.insert(*key, installed) {
             old.members
@@ -270,6 +304,7 @@ impl Kernel {
         }
         entry.slice.store(slice.pack(), Release);
         if grant.new_service {
+            self.pass_filter(key.address);
             self.insert(&service_key(key), grant.service)
         } else {
             Ok(())
@@ -292,6 +327,15 @@ impl Kernel {
         }
     }
 
+    /// Whether waiting for running programs could free anything.
+    fn reclaimable(&self) -> bool {
+        let closed = |id| self.maps.load.get(id).is_none_or(|load| load.open() == 0);
+        let book = &self.book;
+        book.slots.any_retired()
+            || book.service_ids.any_retired()
+            || book.departed.values().any(|departed| closed(departed.id))
+    }
+
     /// Waits for running programs and frees what they could have been reading.
     fn reclaim(&mut self) {
         if let Err(error) = self.grace.wait() {
@@ -303,7 +347,7 @@ impl Kernel {
         book.service_ids.reclaim();
         let (load, ids) = (&self.maps.load, &mut book.backend_ids);
         // Only after the wait: whoever had chosen one has counted itself by now.
-        let open = |id| load.get(id).is_some_and(|load| load.open.load(Relaxed) > 0);
+        let open = |id| load.get(id).is_some_and(|load| load.open() > 0);
         book.departed.retain(|_, departed| {
             let keep = open(departed.id);
             if !keep {

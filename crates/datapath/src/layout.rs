@@ -5,13 +5,15 @@
 //! type information, so that a difference is a compile error.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed,
+};
 
 use model::Protocol;
 use vip::ServiceKey;
 
 /// `LAYOUT_VERSION` of `bpf/layout.h`.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Bits of a slice's first slot; the rest are two counts of equal width.
 const FIRST_BITS: u32 = 24;
@@ -104,28 +106,24 @@ pub(crate) struct BackendEntry {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct LoadEntry {
-    pub(crate) open: AtomicU32,
-    streak: AtomicU32,
-    pub(crate) total: AtomicU64,
-    pub(crate) failed: AtomicU64,
-    latency: AtomicU64,
-    ejected_until: AtomicU64,
-    room: [AtomicU64; 3],
+    pub(crate) begun: AtomicU64,
+    pub(crate) ended: AtomicU64,
+    room: [AtomicU64; 6],
 }
 
 impl LoadEntry {
     /// Makes the counters those of a new backend.
     pub(crate) fn clear(&self) {
-        self.open.store(0, Relaxed);
-        self.streak.store(0, Relaxed);
-        for word in [
-            &self.total,
-            &self.failed,
-            &self.latency,
-            &self.ejected_until,
-        ] {
-            word.store(0, Relaxed);
-        }
+        self.ended.store(0, Relaxed);
+        self.begun.store(0, Relaxed);
+    }
+
+    /// Connections that are open or being opened, and pinned flows.
+    pub(crate) fn open(&self) -> u32 {
+        // In this order: the first may lag behind the second, never be ahead of it.
+        let ended = self.ended.load(Acquire);
+        let open = self.begun.load(Relaxed).saturating_sub(ended);
+        u32::try_from(open).unwrap_or(u32::MAX)
     }
 }
 
@@ -138,6 +136,8 @@ unsafe impl Shared for SlotEntry {}
 unsafe impl Shared for BackendEntry {}
 // SAFETY: as above.
 unsafe impl Shared for LoadEntry {}
+// SAFETY: an atomic itself.
+unsafe impl Shared for AtomicU64 {}
 
 /// A service's slots, as the one word that programs read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -165,6 +165,29 @@ impl SliceWord {
     pub(crate) fn count(self) -> u32 {
         self.ready + self.draining
     }
+}
+
+/// What `berths` takes.
+pub(crate) const BERTHS_BYTES: u64 = BERTH_BYTES << 15;
+const BERTH_BYTES: u64 = 64;
+
+/// `FILTER_BITS` and `FILTER_FACTOR`.
+const FILTER_BITS: u32 = 18;
+const FILTER_FACTOR: u32 = 0x9e37_79b1;
+
+/// How many words `filter` has.
+pub(crate) const FILTER_WORDS: u32 = 1 << (FILTER_BITS - 6);
+
+/// What `filter` takes.
+pub(crate) const FILTER_BYTES: u64 = 1 << (FILTER_BITS - 3);
+
+/// Where `filter` has the bit of an address: the word, and the bit in it.
+pub(crate) fn filter_bit(ip: IpAddr) -> (u32, u64) {
+    let folded = address_words(ip)
+        .into_iter()
+        .fold(0, |folded, word| folded ^ word);
+    let bit = folded.wrapping_mul(FILTER_FACTOR) >> (32 - FILTER_BITS);
+    (bit >> 6, 1 << (bit & 63))
 }
 
 /// A key of `vips`: 16 bytes of address, port in network order, protocol, zero.
@@ -273,7 +296,8 @@ mod assertions {
         BackendEntry, types::backend:
         near, far, near_port, far_port, weight, network, identity, service, flags, zone
     );
-    same!(LoadEntry, types::load: open, streak, total, failed, latency, ejected_until, room);
+    const _: () = assert!(size_of::<types::berth>() == super::BERTH_BYTES as usize);
+    same!(LoadEntry, types::load: begun, ended, room);
     const _: () = assert!(size_of::<types::vip_key>() == size_of::<super::VipKey>());
     const _: () = assert!(size_of::<types::vip>() == 8);
     const _: () = assert!(size_of::<types::place>() == 8 * super::PLACE_NETWORKS);

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
+use std::sync::atomic::AtomicU64;
 
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{
@@ -9,20 +10,24 @@ use libbpf_rs::{
 };
 
 use crate::hooks::{HOOKS, Hook};
-use crate::layout::{BackendEntry, LoadEntry, ServiceEntry, Shared, SlotEntry, VERSION};
+use crate::layout::{
+    BackendEntry, FILTER_WORDS, LoadEntry, ServiceEntry, Shared, SlotEntry, VERSION,
+};
 use crate::pins::Pins;
 use crate::shared::SharedArray;
 use crate::skeleton::{DatapathSkelBuilder, OpenDatapathSkel};
 use crate::{Capacities, DatapathError, netns_cookie_of_self};
 
 /// The maps that outlive the daemon. `meta` is pinned last and says that all are.
-pub(crate) const MAPS: [&str; 10] = [
-    "vips", "services", "slots", "backends", "load", "places", "sockets", "flows", "strays", "meta",
+pub(crate) const MAPS: [&str; 12] = [
+    "filter", "vips", "services", "slots", "backends", "load", "places", "berths", "sockets",
+    "flows", "strays", "meta",
 ];
 
 /// The maps that the loader reads and writes.
 #[derive(Debug)]
 pub(crate) struct Maps {
+    pub(crate) filter: SharedArray<AtomicU64>,
     pub(crate) vips: MapHandle,
     pub(crate) places: MapHandle,
     pub(crate) services: SharedArray<ServiceEntry>,
@@ -178,6 +183,7 @@ impl Maps {
             }
         };
         Ok(Self {
+            filter: array(handles, "filter", FILTER_WORDS)?,
             vips: MapHandle::try_from(handle(handles, "vips")?).map_err(unreadable("vips"))?,
             places: MapHandle::try_from(handle(handles, "places")?)
                 .map_err(unreadable("places"))?,

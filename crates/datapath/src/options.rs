@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::DatapathError;
-use crate::layout::MAX_SLOTS;
+use crate::layout::{BERTHS_BYTES, FILTER_BYTES, MAX_SLOTS};
 
 /// Where the datapath lives and how large it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +23,10 @@ pub struct Options {
 /// count, and `getpeername()` on them shows the backend.
 ///
 /// `services`, `slots` and `backends` cost their memory at the start, since arrays
-/// are allocated whole: 64 bytes a service, 16 a slot, 128 a backend. The defaults
-/// are 13 MiB; a million backends with as many slots are 138 MiB. Hash elements
-/// (VIP ports, addresses, places) are allocated as they come, about 100 bytes each.
+/// are allocated whole: 64 bytes a service, 16 a slot, 128 a backend, and 2 MiB for
+/// connections. The defaults are 15 MiB; a million backends with as many slots are
+/// 140 MiB. Hash elements (VIP ports, addresses, places) are allocated as they come,
+/// about 100 bytes each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacities {
     /// VIP ports, TCP and UDP apart. VIP addresses may be as many on top.
@@ -57,7 +58,10 @@ impl Capacities {
     /// Bytes that the arrays take as soon as they exist.
     #[must_use]
     pub fn upfront_bytes(&self) -> u64 {
-        u64::from(self.services) * 64 + u64::from(self.slots) * 16 + u64::from(self.backends) * 128
+        let elements = u64::from(self.services) * 64
+            + u64::from(self.slots) * 16
+            + u64::from(self.backends) * 128;
+        elements + BERTHS_BYTES + FILTER_BYTES
     }
 
     pub(crate) fn check(&self) -> Result<(), DatapathError> {
@@ -84,7 +88,10 @@ mod tests {
 
     #[test]
     fn the_documented_memory_is_the_real_one() {
-        assert_eq!(Capacities::default().upfront_bytes(), 13 << 20);
+        assert_eq!(
+            Capacities::default().upfront_bytes(),
+            (15 << 20) + (32 << 10)
+        );
         let million = Capacities {
             slots: 1 << 20,
             backends: 1 << 20,

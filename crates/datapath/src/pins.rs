@@ -1,5 +1,6 @@
 //! The directory on the bpf filesystem that keeps maps and links alive.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
@@ -159,8 +160,9 @@ impl Pins {
         let mut outcome = Ok(());
         // The translating hooks stand last, and go first.
         for hook in HOOKS.iter().rev() {
-            outcome = outcome.and(self.remove_link(*hook));
+            outcome = outcome.and(remove_link(hook.name, &self.link(*hook)));
         }
+        outcome = outcome.and(self.remove_strangers());
         for name in MAPS {
             outcome = outcome.and(remove(&self.map(name)));
         }
@@ -179,22 +181,60 @@ impl Pins {
         outcome
     }
 
-    fn remove_link(&self, hook: Hook) -> Result<(), DatapathError> {
-        let failed = |action| {
-            move |source| DatapathError::Link {
-                hook: hook.name,
-                action,
-                source,
-            }
-        };
-        if let Some(link) = self.open_link(hook).map_err(failed("opened"))? {
-            // A link whose cgroup is gone has nothing left to detach from.
-            if link_cgroup(&link).is_some_and(|id| id != 0) {
-                hooks::detach(link.as_fd()).map_err(failed("detached"))?;
+    /// Detaches and removes what another release has pinned and this one does not
+    /// have. Goes on past errors and reports the first.
+    pub(crate) fn remove_strangers(&self) -> Result<(), DatapathError> {
+        let mut outcome = Ok(());
+        for (name, path) in entries(&self.root.join("links"))? {
+            if !HOOKS.iter().any(|hook| name == hook.name) {
+                outcome = outcome.and(remove_link("of another release", &path));
             }
         }
-        remove(&self.link(hook))
+        for (name, path) in entries(&self.root.join("maps"))? {
+            if !MAPS.iter().any(|map| name == *map) {
+                outcome = outcome.and(remove(&path));
+            }
+        }
+        outcome
     }
+}
+
+/// Names and paths in a directory; none if there is no such directory.
+fn entries(directory: &Path) -> Result<Vec<(OsString, PathBuf)>, DatapathError> {
+    let listed = fs::read_dir(directory)
+        .and_then(|entries| entries.collect::<io::Result<Vec<fs::DirEntry>>>());
+    match listed {
+        Ok(entries) => Ok(entries
+            .iter()
+            .map(|entry| (entry.file_name(), entry.path()))
+            .collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(DatapathError::File {
+            path: directory.to_owned(),
+            action: "listed",
+            source,
+        }),
+    }
+}
+
+/// Ends a pinned link and removes its pin.
+fn remove_link(hook: &'static str, path: &Path) -> Result<(), DatapathError> {
+    let failed = |action| {
+        move |source| DatapathError::Link {
+            hook,
+            action,
+            source,
+        }
+    };
+    match hooks::open_pinned(path) {
+        // A link whose cgroup is gone has nothing left to detach from.
+        Ok(link) if link_cgroup(&link).is_some_and(|id| id != 0) => {
+            hooks::detach(link.as_fd()).map_err(failed("detached"))?;
+        }
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("opened")(error)),
+        _ => {}
+    }
+    remove(path)
 }
 
 /// The cgroup a link is attached to; 0 once that cgroup is gone.

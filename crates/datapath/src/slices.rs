@@ -102,6 +102,11 @@ impl Slices {
         }
     }
 
+    /// Whether anything is retired.
+    pub(crate) fn any_retired(&self) -> bool {
+        !self.retired.is_empty()
+    }
+
     /// Frees what is retired; its readers must have been waited for.
     pub(crate) fn reclaim(&mut self) {
         for range in std::mem::take(&mut self.retired) {

@@ -7,7 +7,7 @@ use model::TaskId;
 use vip::{BackendState, Policy, ServiceKey};
 
 use crate::Datapath;
-use crate::layout::load_endpoint;
+use crate::layout::{LoadEntry, load_endpoint};
 
 /// A service and what its VIP port has seen on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +38,11 @@ pub struct BackendUsage {
     pub weight: u32,
     /// Nothing for one that has left the service.
     pub state: Option<BackendState>,
-    /// Connections that are open or being opened, and UDP sockets pinned to it.
+    /// Connections that are open or being opened, and UDP sockets pinned to it. One
+    /// that was refused or reset counts until its socket is closed or connects anew.
     pub open: u32,
     /// Connections and pinned UDP sockets ever, since it became a backend.
     pub total: u64,
-    /// TCP connects that ended before they were established, other than by `close()`.
-    pub failed: u64,
 }
 
 impl Datapath {
@@ -113,9 +112,8 @@ impl Datapath {
             far: entry.and_then(|entry| load_endpoint(&entry.far, &entry.far_port)),
             weight: entry.map_or(0, |entry| entry.weight.load(Relaxed)),
             state,
-            open: load.map_or(0, |load| load.open.load(Relaxed)),
-            total: load.map_or(0, |load| load.total.load(Relaxed)),
-            failed: load.map_or(0, |load| load.failed.load(Relaxed)),
+            open: load.map_or(0, LoadEntry::open),
+            total: load.map_or(0, |load| load.begun.load(Relaxed)),
         }
     }
 }

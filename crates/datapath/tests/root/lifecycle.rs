@@ -80,7 +80,7 @@ fn other_capacities_take_over_with_the_first_table() {
     lab.datapath = None;
     lab.options.capacities.slots *= 2;
     lab.open();
-    assert_eq!(lab.datapath().check().len(), 6);
+    assert_eq!(lab.datapath().check().len(), 5);
     assert_eq!(lab.apply(&wanted).added, 1);
     assert_eq!(lab.datapath().check(), []);
     let tally = client.rest();
@@ -91,6 +91,67 @@ fn other_capacities_take_over_with_the_first_table() {
     // And they are what the next process adopts.
     lab.open();
     assert_eq!(lab.apply(&wanted).unchanged, 1);
+}
+
+#[test]
+fn another_layout_takes_over_with_the_first_table() {
+    use libbpf_rs::{MapCore, MapFlags, MapHandle};
+    let mut lab = Lab::new();
+    let wanted = table(&[(vip(80), Tcp, &[server("a")])]);
+    lab.apply(&wanted);
+    let mut client = lab.client();
+    let meta = MapHandle::from_pinned_path(lab.options.pins.join("maps/meta")).unwrap();
+    meta.update(&[0; 4], &[1, 0, 0, 0, 0, 0, 0, 0], MapFlags::ANY)
+        .unwrap();
+    pin_strangers(&lab);
+    client.hammer(vip(80));
+    lab.open();
+    assert_eq!(lab.datapath().check().len(), 5);
+    assert_eq!(lab.apply(&wanted).added, 1);
+    assert_eq!(lab.datapath().check(), []);
+    let tally = client.rest();
+    assert!(
+        tally.failures.is_empty() && !tally.answers.is_empty(),
+        "{tally:?}"
+    );
+    for (directory, count) in [("links", 5), ("maps", 12)] {
+        let pins = fs::read_dir(lab.options.pins.join(directory)).unwrap();
+        assert_eq!(pins.count(), count, "{directory}");
+    }
+}
+
+/// Pins what a release with other hooks and maps has left: a map, and a link that
+/// runs a program of today's once more, which changes nothing.
+fn pin_strangers(lab: &Lab) {
+    use libbpf_rs::libbpf_sys as sys;
+    use std::ffi::CString;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::ffi::OsStrExt;
+    let path = |name| {
+        let path = lab.options.pins.join(name);
+        CString::new(path.as_os_str().as_bytes()).unwrap()
+    };
+    let cgroup = fs::File::open(&lab.options.cgroup).unwrap();
+    let (mut ids, mut count) = ([0_u32; 4], 4_u32);
+    // SAFETY: all pointers are to live memory of the sizes given, all descriptors are
+    // open, and paths end in NUL.
+    unsafe {
+        let hook = sys::BPF_CGROUP_UDP4_RECVMSG;
+        let fd = cgroup.as_raw_fd();
+        let flags = sys::BPF_F_QUERY_EFFECTIVE;
+        let null = std::ptr::null_mut();
+        let (ids, count) = (ids.as_mut_ptr(), &raw mut count);
+        assert_eq!(sys::bpf_prog_query(fd, hook, flags, null, ids, count), 0);
+        let program = sys::bpf_prog_get_fd_by_id(*ids);
+        let link = sys::bpf_link_create(program, fd, hook, std::ptr::null());
+        assert!(program >= 0 && link >= 0);
+        assert_eq!(sys::bpf_obj_pin(link, path("links/sockops").as_ptr()), 0);
+        let map = sys::bpf_obj_get(path("maps/vips").as_ptr());
+        assert_eq!(sys::bpf_obj_pin(map, path("maps/old").as_ptr()), 0);
+        for fd in [program, link, map] {
+            libc::close(fd);
+        }
+    }
 }
 
 #[test]
