@@ -291,11 +291,7 @@ async fn open(config: &Config, directories: &Directories) -> anyhow::Result<Data
     let cgroup = root.join(config.cgroup.trim_start_matches('/'));
     std::fs::create_dir_all(&cgroup)
         .with_context(|| format!("cgroup {} cannot be made", cgroup.display()))?;
-    // Mounted only where everybody expects it: over any other directory, the mount
-    // would hide what is there.
-    if directories.pins.starts_with(BPFFS) {
-        datapath::ensure_bpffs(Path::new(BPFFS))?;
-    }
+    mount_bpffs(&directories.pins)?;
     // Addresses of the range that no VIP has must not leave this host.
     routes::ensure(&host::vip_networks(&config.vips)).await?;
     let options = datapath::Options {
@@ -304,4 +300,24 @@ async fn open(config: &Config, directories: &Directories) -> anyhow::Result<Data
         capacities: datapath::Capacities::default(),
     };
     Ok(Datapath::open(&options)?)
+}
+
+/// Mounts the bpf filesystem where everybody expects it, or over an empty directory:
+/// over any other, the mount would hide what is there.
+fn mount_bpffs(pins: &Path) -> anyhow::Result<()> {
+    let parent = pins
+        .parent()
+        .context("datapath.pins needs a parent directory")?;
+    let place = if pins.starts_with(BPFFS) {
+        Path::new(BPFFS)
+    } else {
+        parent
+    };
+    let hides_something = place
+        .read_dir()
+        .is_ok_and(|mut entries| entries.next().is_some());
+    if place == Path::new(BPFFS) || !hides_something {
+        datapath::ensure_bpffs(place)?;
+    }
+    Ok(())
 }
