@@ -36,7 +36,8 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
   address = "$containerd_socket"
 TOML
-  containerd --config "$work/containerd.toml" > "$work/containerd.log" 2>&1 &
+  # In sessions of their own: Ctrl-C is for the demo, which ends them in order.
+  setsid containerd --config "$work/containerd.toml" > "$work/containerd.log" 2>&1 &
   containerd_pid=$!
   wait_for 30 "containerd" ctr --address "$containerd_socket" version
 }
@@ -49,7 +50,7 @@ start_dockerd() {
   had_rules=$work/iptables
   iptables-save > "$had_rules"
   had_forwarding=$(cat /proc/sys/net/ipv4/ip_forward)
-  dockerd --data-root "$work/docker" --exec-root "$work/docker-run" --pidfile "$work/docker.pid" \
+  setsid dockerd --data-root "$work/docker" --exec-root "$work/docker-run" --pidfile "$work/docker.pid" \
     --host "unix://$docker_socket" --containerd "$containerd_socket" > "$work/docker.log" 2>&1 &
   docker_pid=$!
   wait_for 60 "dockerd" answers "$docker_socket" /_ping

@@ -44,7 +44,7 @@ TOML
 }
 
 start_daemon() {
-  "$lane" daemon --config "$work/sealane.toml" 2>> "$work/daemon.log" &
+  setsid "$lane" daemon --config "$work/sealane.toml" 2>> "$work/daemon.log" &
   daemon=$!
   wait_for 30 "the daemon" "$lane" status
   wait_for 30 "both engines" engines_known
@@ -141,6 +141,7 @@ longer_than() { # LINES
 }
 
 stay_up() {
+  trap 'exit 0' INT TERM
   cat <<TEXT
 
 == Every step held. The demo stays up until you press Ctrl-C. Try, in another shell:
