@@ -8,22 +8,24 @@
 # Groups, so that a user of `make demo` is not made to install benchmarks:
 #   build  compiler for the BPF side, linker, protobuf
 #   run    engines, CNI plugins, nftables
+#   test   what the tests' clients are written in
 #   bench  the peers that `make bench` measures against
 set -euo pipefail
 
 build="clang llvm libelf-dev zlib1g-dev pkg-config protobuf-compiler gcc libc6-dev make"
 run="iproute2 iptables nftables docker.io containerd runc containernetworking-plugins busybox-static util-linux curl jq ca-certificates"
 dev="clang-format dnsutils"
-bench="haproxy wrk"
+test="golang-go musl-tools nodejs openjdk-17-jdk-headless python3"
+bench="haproxy"
 
 check=
 groups=()
 for word in "$@"; do
   case "$word" in
     --check) check=1 ;;
-    build | run | dev | bench) groups+=("$word") ;;
+    build | run | dev | test | bench) groups+=("$word") ;;
     *)
-      echo "usage: scripts/setup.sh [--check] [build] [run] [dev] [bench]" >&2
+      echo "usage: scripts/setup.sh [--check] [build] [run] [dev] [test] [bench]" >&2
       exit 64
       ;;
   esac

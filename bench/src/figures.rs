@@ -1,6 +1,27 @@
 //! Turns, and the figures that come out of them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Context, Result};
+
+/// Whether few turns are enough, which is up to whoever started the program.
+static QUICK: AtomicBool = AtomicBool::new(false);
+/// Turns then.
+const FEW: usize = 3;
+
+/// From now on a few turns are enough.
+pub(crate) fn be_quick() {
+    QUICK.store(true, Ordering::Relaxed);
+}
+
+/// How many times something is done that should be done `count` times.
+pub(crate) fn times(count: usize) -> usize {
+    if QUICK.load(Ordering::Relaxed) {
+        count.min(FEW)
+    } else {
+        count
+    }
+}
 
 /// What contenders did in turns, in which each had one go.
 #[derive(Debug)]
@@ -23,6 +44,7 @@ impl<T> Turns<T> {
         mut go: impl FnMut(usize) -> Result<T>,
         shown: impl Fn(&T) -> f64,
     ) -> Result<Self> {
+        let count = times(count);
         let mut goes: Vec<Vec<T>> = names.iter().map(|_| Vec::with_capacity(count)).collect();
         for turn in 0..=count {
             let mut line = Vec::new();
@@ -43,6 +65,14 @@ impl<T> Turns<T> {
         })
     }
 
+    /// All goes of a contender.
+    pub(crate) fn of(&self, name: &str) -> &[T] {
+        let index = self.names.iter().position(|known| *known == name);
+        index
+            .and_then(|index| self.goes.get(index))
+            .map_or(&[], Vec::as_slice)
+    }
+
     /// One figure of every go.
     pub(crate) fn figures(&self, figure: impl Fn(&T) -> f64) -> Turns {
         let figures = self
@@ -57,12 +87,6 @@ impl<T> Turns<T> {
 }
 
 impl Turns {
-    /// All values of a contender.
-    fn of(&self, name: &str) -> &[f64] {
-        let index = self.names.iter().position(|known| *known == name);
-        index.map_or(&[], |index| &self.goes[index])
-    }
-
     /// Median of a contender.
     pub(crate) fn median(&self, name: &str) -> f64 {
         median(self.of(name))
@@ -107,7 +131,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 }
 
 /// The smallest value that at least `share` of all do not exceed (nearest rank).
-fn quantile(values: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     let sorted = sorted(values);
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted

@@ -9,30 +9,55 @@
 //! The program is its own client and server too, as subcommands that only it uses,
 //! since a process is what stands in a cgroup and so what eBPF programs see.
 
+mod capacity;
+mod datagram;
+mod failing;
 mod figures;
+mod flow;
+mod forward;
 mod lab;
+mod loading;
 mod memory;
+mod parts;
 mod peers;
 mod process;
+mod propagation;
 mod rate;
 mod results;
+mod rolling;
+mod site;
+mod slow;
 mod startup;
+mod way;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
+use parts::Part;
 use results::Measurement;
 
 /// A measurement: its name and what does it.
 type Benchmark = (&'static str, fn() -> Result<Vec<Measurement>>);
 
-/// All measurements, the quick ones first.
-const BENCHMARKS: [Benchmark; 6] = [
+/// All measurements, those of the datapath first.
+const BENCHMARKS: [Benchmark; 17] = [
     ("connect-rate", rate::connect_rate),
     ("reply-rate", rate::reply_rate),
+    ("connect-rate-10000", rate::connect_rate_many),
+    ("request-rate", flow::request_rate),
+    ("bulk", flow::bulk),
+    ("udp-rate", datagram::udp_rate),
     ("program-time", rate::program_time),
+    ("slow-backend", slow::slow_backend),
+    ("failed-connects", failing::failed_connects),
+    ("rolling-update", rolling::rolling_update),
+    ("one-change", loading::one_change),
+    ("cold-load", loading::cold_load),
+    ("million-backends", capacity::million_backends),
+    ("change-propagation", propagation::change_propagation),
     ("start-to-vip-native", startup::native),
     ("start-to-vip-docker", startup::docker),
     ("daemon-memory", memory::daemon_memory),
@@ -42,31 +67,29 @@ const BENCHMARKS: [Benchmark; 6] = [
 #[derive(Debug, Parser)]
 #[command(name = "sealane-bench", version)]
 struct Arguments {
-    /// Run this measurement alone
-    #[arg(long, value_name = "NAME", value_parser = BENCHMARKS.map(|(name, _)| name))]
-    only: Option<String>,
+    /// Run these measurements alone, names with commas between them
+    #[arg(long, value_name = "NAMES", value_delimiter = ',',
+        value_parser = BENCHMARKS.map(|(name, _)| name))]
+    only: Vec<String>,
+    /// Take few turns: to see that everything works, not for figures
+    #[arg(long)]
+    quick: bool,
+    /// Print the names of all measurements
+    #[arg(long)]
+    list: bool,
     #[command(subcommand)]
     part: Option<Part>,
 }
 
-/// What this program runs of itself.
-#[derive(Debug, Subcommand)]
-enum Part {
-    #[command(hide = true)]
-    Client(rate::client::Arguments),
-    #[command(hide = true)]
-    Server(rate::server::Arguments),
-    #[command(hide = true)]
-    Starter(startup::starter::Arguments),
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.quick {
+        figures::be_quick();
+    }
     let done = match &arguments.part {
-        Some(Part::Client(client)) => rate::client::run(client),
-        Some(Part::Server(server)) => rate::server::run(server),
-        Some(Part::Starter(starter)) => startup::starter::run(starter),
-        None => measure(arguments.only.as_deref()),
+        Some(part) => part.run(),
+        None if arguments.list => list(),
+        None => measure(&arguments.only),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,8 +100,15 @@ fn main() -> ExitCode {
     }
 }
 
+fn list() -> Result<()> {
+    for (name, _) in BENCHMARKS {
+        writeln!(std::io::stdout(), "{name}")?;
+    }
+    Ok(())
+}
+
 /// Runs what was asked for; one that fails does not keep the others from running.
-fn measure(only: Option<&str>) -> Result<()> {
+fn measure(only: &[String]) -> Result<()> {
     ensure!(
         nix::unistd::geteuid().is_root(),
         "measuring needs root, for namespaces, cgroups and eBPF; run: sudo -E make bench"
@@ -86,7 +116,7 @@ fn measure(only: Option<&str>) -> Result<()> {
     let mut measurements = Vec::new();
     let mut failed = Vec::new();
     for (name, benchmark) in BENCHMARKS {
-        if only.is_some_and(|only| only != name) {
+        if !only.is_empty() && !only.iter().any(|only| only == name) {
             continue;
         }
         eprintln!("{name}");

@@ -51,6 +51,12 @@ impl Measurement {
         self
     }
 
+    /// With the figures of peers, where a ratio says nothing.
+    pub(crate) fn with(mut self, peers: impl IntoIterator<Item = (&'static str, f64)>) -> Self {
+        self.peers = peers.into_iter().collect();
+        self
+    }
+
     /// With what it must reach, and whether it does.
     pub(crate) fn must(mut self, reach: impl Into<String>, met: bool) -> Self {
         self.reach = Some(reach.into());

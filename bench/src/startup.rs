@@ -1,7 +1,5 @@
 //! From wanting a service to an answer at its VIP.
 
-pub(crate) mod starter;
-
 use std::cell::Cell;
 use std::fs;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
@@ -12,9 +10,9 @@ use vip::{APP_FRAMEWORK, VipRanges, claim, record_name};
 
 use crate::figures::Turns;
 use crate::lab::{API, IMAGE, Lab, With, server_program};
+use crate::parts::starter::Started;
 use crate::process::{output, report, this_program};
 use crate::results::Measurement;
-use starter::Started;
 
 /// Turns whose medians count.
 const TURNS: usize = 10;

@@ -1,16 +1,29 @@
 //! What the programs take of a connection's time, by the kernel's own clock.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use datapath::ProgramTime;
+use model::Protocol;
+use serde::de::DeserializeOwned;
 
-use super::Kind;
-use super::ground::{Ground, Way};
+use super::{ACCEPTING, MILLIS, Slice, accepted};
 use crate::figures::{Turns, short};
+use crate::parts::sender::Asked;
 use crate::results::Measurement;
+use crate::site::{Half, Site};
+use crate::way::{Serving, Way};
 
 /// Turns whose medians count.
 const TURNS: usize = 20;
 /// Nanoseconds of a connection that all programs together may take.
 const BUDGET: f64 = 1000.0;
+
+/// A server that sends datagrams back.
+pub(crate) const REFLECTING: Serving = Serving {
+    part: "reflector",
+    options: &[],
+    protocol: Protocol::Udp,
+    one_core: true,
+};
 
 /// A go: either all programs' time in a connection, or a direct connection's own.
 struct Go {
@@ -26,64 +39,108 @@ struct Hook {
 }
 
 /// Time of all programs in a connection through a VIP, its client's and its server's
-/// end together, and that of each program.
+/// end together, and that of each program; and the same of a datagram and its answer.
 pub(crate) fn program_time() -> Result<Vec<Measurement>> {
-    let ground = Ground::new(Kind::Connect)?;
-    let go = |index| match index {
-        0 => timed(&ground),
-        _ => untimed(&ground),
-    };
-    let turns = Turns::take(TURNS, &["programs", "connection"], go, |go| go.nanos)?;
-    let nanos = turns.figures(|go| go.nanos);
-    let value = nanos.median("programs");
-    let ratio = nanos.ratio("programs", "connection");
-    let mut measurements = vec![
-        Measurement::new("program-time", value, "ns")
-            .beside(nanos.others("programs"), ratio)
-            .must(format!("at most {BUDGET} ns a connection"), value <= BUDGET),
-    ];
-    for name in timed(&ground)?.hooks.iter().map(|hook| hook.name) {
-        let of = |pick: fn(&Hook) -> f64| {
-            let hook = |go: &Go| {
-                go.hooks
-                    .iter()
-                    .find(|hook| hook.name == name)
-                    .map_or(0.0, pick)
-            };
-            turns.figures(hook).median("programs")
-        };
-        let (nanos, runs) = (of(|hook| hook.nanos), of(|hook| hook.runs));
-        // Those for datagrams have nothing to do here.
-        if runs >= 0.5 {
-            eprintln!("  {name} ran {} times a connection", short(runs));
-            measurements.push(Measurement::new(
-                format!("program-time/{name}"),
-                nanos,
-                "ns",
-            ));
-        }
+    let tcp = pair(ACCEPTING)?;
+    let connection = |way: &Way| accepted(way);
+    let (mut measurements, nanos) = timed("program-time", "connection", &tcp, connection)?;
+    if let Some(all) = measurements.first_mut() {
+        let reach = format!("at most {BUDGET} ns a connection");
+        *all = all.clone().must(reach, nanos <= BUDGET);
     }
+    let udp = pair(REFLECTING)?;
+    let request = |way: &Way| way.go::<Asked>("sender", MILLIS, &[]);
+    let (more, _) = timed("program-time-udp", "request", &udp, request)?;
+    measurements.extend(more);
     Ok(measurements)
 }
 
-fn timed(ground: &Ground) -> Result<Go> {
-    let (slice, times) = ground.timed_go()?;
-    let each = |count: u64| count as f64 / slice.connections as f64;
-    let hooks = times.iter().map(|time| Hook {
-        name: time.hook,
-        nanos: each(time.nanos),
-        runs: each(time.runs),
-    });
-    Ok(Go {
-        nanos: each(times.iter().map(|time| time.nanos).sum()),
-        hooks: hooks.collect(),
-    })
+/// Something done many times, and the processor time that each took of its client.
+trait Amount: DeserializeOwned {
+    fn amount(&self) -> f64;
+    fn micros(&self) -> f64;
 }
 
-fn untimed(ground: &Ground) -> Result<Go> {
-    let slice = ground.go(Way::Direct)?;
-    Ok(Go {
-        nanos: slice.micros() * 1000.0,
-        hooks: Vec::new(),
-    })
+impl Amount for Slice {
+    fn amount(&self) -> f64 {
+        self.connections()
+    }
+
+    fn micros(&self) -> f64 {
+        self.micros()
+    }
+}
+
+impl Amount for Asked {
+    fn amount(&self) -> f64 {
+        self.requests as f64
+    }
+
+    fn micros(&self) -> f64 {
+        self.micros()
+    }
+}
+
+/// Sealane's way and the direct one.
+fn pair(serving: Serving) -> Result<[Way; 2]> {
+    let site = Site::new("bench-cost")?;
+    Ok([
+        Way::vip(&site, serving, 1)?,
+        Way::direct(&site, Half::Plain, serving)?,
+    ])
+}
+
+/// Measures with and without a VIP; `what` is what the latter is of. Yields the rows
+/// and the time of all programs.
+fn timed<T: Amount>(
+    name: &str,
+    what: &'static str,
+    [vip, direct]: &[Way; 2],
+    work: impl Fn(&Way) -> Result<T>,
+) -> Result<(Vec<Measurement>, f64)> {
+    let programs = || -> Result<Go> {
+        let (done, times) = vip.datapath()?.time_programs(|| work(vip))?;
+        Ok(Go::of(&times, done?.amount()))
+    };
+    let alone = || -> Result<Go> {
+        Ok(Go {
+            nanos: work(direct)?.micros() * 1000.0,
+            hooks: Vec::new(),
+        })
+    };
+    let go = |index| if index == 0 { programs() } else { alone() };
+    let turns = Turns::take(TURNS, &["programs", what], go, |go| go.nanos)?;
+    let nanos = turns.figures(|go| go.nanos);
+    let value = nanos.median("programs");
+    let ratio = nanos.ratio("programs", what);
+    let all = Measurement::new(name, value, "ns").beside(nanos.others("programs"), ratio);
+    let mut measurements = vec![all];
+    let first = turns.of("programs").first().context("no turn")?;
+    for hook in first.hooks.iter().map(|hook| hook.name) {
+        let of = |pick: fn(&Hook) -> f64| {
+            let value = |go: &Go| go.hooks.iter().find(|it| it.name == hook).map_or(0.0, pick);
+            turns.figures(value).median("programs")
+        };
+        let (nanos, runs) = (of(|hook| hook.nanos), of(|hook| hook.runs));
+        // Others have nothing to do with it.
+        if runs >= 0.5 {
+            eprintln!("  {hook} ran {} times a {what}", short(runs));
+            measurements.push(Measurement::new(format!("{name}/{hook}"), nanos, "ns"));
+        }
+    }
+    Ok((measurements, value))
+}
+
+impl Go {
+    fn of(times: &[ProgramTime], amount: f64) -> Self {
+        let hooks = times.iter().map(|time| Hook {
+            name: time.hook,
+            nanos: time.nanos as f64 / amount,
+            runs: time.runs as f64 / amount,
+        });
+        Self {
+            nanos: times.iter().map(|time| time.nanos as f64).sum::<f64>() / amount,
+            hooks: hooks.collect(),
+        }
+    }
 }

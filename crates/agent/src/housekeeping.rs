@@ -90,7 +90,7 @@ async fn an_engine_changed(hints: &mut broadcast::Receiver<EngineEvent>) {
 }
 
 /// An error with everything that caused it, once each.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use datapath::Datapath;
-use engines::{Engine, EngineError, LogStream};
+use engines::{Discovery, Engine, EngineError, LogStream};
 use ipnet::IpNet;
 use mesos::ContainerType;
 use model::{NodeId, TaskId};
@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vip::{ServiceTable, VipRanges};
 
+use crate::attendants::Attendants;
+use crate::externals::Externals;
 use crate::hints::Hints;
 use crate::housekeeping::Housekeeping;
 use crate::neighbours::Neighbours;
@@ -27,6 +29,7 @@ use crate::placing::placing;
 use crate::report::Reports;
 use crate::services::{Kernel, Services};
 use crate::tasks::Tasks;
+use crate::trace::Trace;
 
 /// The engines of a node; one that is not configured is absent.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +53,11 @@ impl Engines {
     /// All that are configured.
     pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Engine>> {
         self.docker.iter().chain(&self.native)
+    }
+
+    /// What is seen of containers that somebody else started.
+    pub(crate) fn discovery(&self) -> Option<Arc<dyn Discovery>> {
+        self.docker.clone().and_then(Engine::discovery)
     }
 }
 
@@ -88,6 +96,9 @@ pub struct AgentOptions {
     pub dns_clients: Arc<ArcSwap<Vec<IpNet>>>,
     /// Directory with a directory of kept logs for each task.
     pub logs: PathBuf,
+    /// Cgroups whose processes see VIPs untranslated: paths from the root of cgroup v2,
+    /// such as `/system.slice/cron.service`, or of the file system.
+    pub exempt: Vec<PathBuf>,
 }
 
 /// A node's agent.
@@ -107,9 +118,11 @@ pub struct View {
     pub reports: Reports,
     /// The node.
     pub node: NodeId,
-    kernel: Kernel,
-    engines: Engines,
-    mirror: Mirror,
+    /// Where the datapath's decisions are watched.
+    pub trace: Trace,
+    pub(crate) kernel: Kernel,
+    pub(crate) engines: Engines,
+    pub(crate) mirror: Mirror,
 }
 
 impl Agent {
@@ -121,6 +134,7 @@ impl Agent {
             table: in_force,
             reports: Reports::default(),
             node: options.node.id.clone(),
+            trace: Trace::default(),
             kernel: Kernel::new(options.datapath.take()),
             engines: options.engines.clone(),
             mirror: options.mirror.clone(),
@@ -185,14 +199,28 @@ impl Agent {
             reports: reports.clone(),
         };
         parts.spawn(services.run(stop.clone()));
-        let (placing, asked) = placing();
-        let places = Places {
+        let attendants = Attendants {
+            kernel: view.kernel.clone(),
+            trace: view.trace,
+            reports: reports.clone(),
+            mirror: mirror.clone(),
+            table: view.table.clone(),
             engines: engines.clone(),
+            node: options.node.id.clone(),
+            exempt: options.exempt,
+        };
+        attendants.start(&mut parts, hints.clone(), stop);
+        let (placing, asked) = placing();
+        let (records, node) = (options.records.clone(), options.node.clone());
+        let externals = Externals::new(records, &mirror, node, &placing, &reports);
+        let places = Places {
+            engines: externals.bystanders().beside(&engines),
             kernel: view.kernel,
             asked,
             reports: reports.clone(),
         };
         parts.spawn(places.run(hints.clone(), stop.clone()));
+        parts.spawn(externals.run(engines.discovery(), stop.clone()));
         let neighbours = Neighbours::new(options.dns_clients, &reports);
         parts.spawn(neighbours.run(stop.clone()));
         if let Some(networks) = options.networks {

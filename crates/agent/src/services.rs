@@ -1,68 +1,40 @@
 //! The service table into the datapath, and the names into DNS.
+//!
+//! A change costs the same in a fleet of any size: the mirror tells which records
+//! changed, the table makes the services anew that these concern, and the datapath looks
+//! at those alone. What is followed like that could be wrong for ever after one mistake,
+//! so at times everything is compared: all records with the table, and the table with
+//! the kernel.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use datapath::{Datapath, ServiceUsage};
-use model::{Protocol, TaskId, Timestamp};
+use datapath::{Applied, DatapathError};
+use model::Timestamp;
 use store::{Mirror, State};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use vip::table::TableInput;
-use vip::{Backend, BackendState, NetworkKey, Service, ServiceKey, ServiceTable, VipRanges};
+use vip::{Changes, ServiceTable, Standpoint, VipRanges};
 
 use crate::node::NodeOptions;
 use crate::report::Reports;
+use follower::{Follower, resolver};
 
-/// How often everything is put into force again although nothing changed.
+mod follower;
+mod kernel;
+
+pub(crate) use kernel::Kernel;
+
+/// How often everything is compared and put into force again although nothing changed.
 const PERIOD: Duration = Duration::from_secs(30);
 
 /// How soon what did not reach the kernel is tried again: what was freed lately can
 /// be used after a second.
 const RETRY: Duration = Duration::from_millis(1_100);
-
-/// The datapath, shared by the reconcilers that feed it and the views that read it.
-///
-/// Its calls are system calls on maps, microseconds each; the lock is never held
-/// over an await.
-#[derive(Clone)]
-pub(crate) struct Kernel(Arc<Mutex<Option<Datapath>>>);
-
-impl Kernel {
-    pub(crate) fn new(datapath: Option<Datapath>) -> Self {
-        Self(Arc::new(Mutex::new(datapath)))
-    }
-
-    /// Runs `work` on the datapath; nothing happens on a node without one.
-    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Datapath) -> T) -> Option<T> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_mut()
-            .map(work)
-    }
-
-    pub(crate) fn usage(&self) -> Vec<ServiceUsage> {
-        self.with(|datapath| datapath.usage()).unwrap_or_default()
-    }
-
-    pub(crate) fn findings(&self) -> Vec<String> {
-        self.with(|datapath| datapath.check())
-            .map(|findings| {
-                findings
-                    .iter()
-                    .map(|it| format!("{}: {}", it.hook, it.problem))
-                    .collect()
-            })
-            .unwrap_or_else(|| {
-                vec!["this node translates no VIPs: see `sealane doctor`".to_owned()]
-            })
-    }
-}
 
 /// The reconciler.
 pub(crate) struct Services {
@@ -76,6 +48,26 @@ pub(crate) struct Services {
     pub(crate) reports: Reports,
 }
 
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    /// What changed.
+    Changes,
+    /// The kernel as a whole.
+    Kernel,
+    /// All records, too.
+    Everything,
+}
+
+/// What is in force, and what is not.
+struct Force {
+    follower: Follower,
+    /// What did not reach the kernel, for people.
+    failures: BTreeSet<String>,
+    /// When that is tried again.
+    retry: Option<Instant>,
+}
+
 impl Services {
     /// Reconciles on every change and every [`PERIOD`].
     pub(crate) async fn run(self, stop: CancellationToken) {
@@ -86,15 +78,28 @@ impl Services {
         // Of its own, so that changes without end do not put repairs off.
         let mut regularly = tokio::time::interval(PERIOD);
         regularly.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut force = self.no_force();
+        let mut look = Look::Everything;
         loop {
+            // Not held while waiting: the mirror uses former states again.
             let state = Arc::clone(&states.borrow_and_update());
-            let in_force = self.reconcile(&state);
-            tokio::select! {
+            self.reconcile(&mut force, &state, look);
+            drop(state);
+            let retry = force.retry.unwrap_or_else(Instant::now);
+            look = tokio::select! {
                 () = stop.cancelled() => return,
-                _ = regularly.tick() => self.repair(),
-                () = tokio::time::sleep(RETRY), if !in_force => {}
-                changed = states.changed() => if changed.is_err() { return },
-            }
+                _ = regularly.tick() => {
+                    self.repair();
+                    Look::Everything
+                }
+                () = tokio::time::sleep_until(retry), if force.retry.is_some() => Look::Kernel,
+                changed = states.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    Look::Changes
+                }
+            };
         }
     }
 
@@ -112,26 +117,31 @@ impl Services {
         }
     }
 
-    /// Yields whether everything is in force.
-    fn reconcile(&self, state: &State) -> bool {
-        let began = Instant::now();
-        let table = Arc::new(self.table_of(state));
-        let applied = self.kernel.with(|datapath| datapath.apply(&table));
-        let (did, mut failures): (_, Vec<String>) = match applied {
-            Some(Ok(applied)) => {
-                let failures = applied.failures.iter();
-                (
-                    Some(format!(
-                        "{} services added, {} changed, {} removed",
-                        applied.added, applied.changed, applied.removed
-                    )),
-                    failures.map(told).collect(),
-                )
-            }
-            Some(Err(error)) => (None, vec![error.to_string()]),
-            None => (None, Vec::new()),
+    /// What is in force before anything was done.
+    fn no_force(&self) -> Force {
+        let standpoint = Standpoint {
+            own: self.dns.map(resolver).unwrap_or_default(),
+            // Networks that span nodes come with the overlay.
+            ..Standpoint::of(self.node.id.clone(), self.ranges.clone())
         };
-        let in_force = failures.is_empty();
+        let here = self.node.record(Vec::new(), Timestamp::default());
+        Force {
+            follower: Follower::new(standpoint, here),
+            failures: BTreeSet::new(),
+            retry: None,
+        }
+    }
+
+    fn reconcile(&self, force: &mut Force, state: &State, look: Look) {
+        let began = std::time::Instant::now();
+        let look = self.follow(&mut force.follower, state, look);
+        let (table, changes) = force.follower.settle();
+        let applied = self.kernel.with(|datapath| match look {
+            Look::Changes => datapath.apply_changes(&table, &changes),
+            Look::Kernel | Look::Everything => datapath.apply(&table),
+        });
+        let did = force.note(applied, look);
+        let mut failures: Vec<_> = force.failures.iter().cloned().collect();
         failures.extend(
             table
                 .problems
@@ -139,56 +149,74 @@ impl Services {
                 .map(|p| format!("task {}: {}", p.task, p.message)),
         );
         // Names after the kernel: an address that DNS gives out answers.
-        self.publish_names(&table);
-        self.table.send_replace((state.revision, table));
+        self.publish_names(&table, &changes, look);
         self.reports.note("services", began, did, failures);
-        in_force
+        // Last, since it wakes those who wait for all of this.
+        self.table.send_replace((state.revision, table));
     }
 
-    fn table_of(&self, state: &State) -> ServiceTable {
-        let mut wanted = vip::Wanted::default();
-        for app in state.apps.values() {
-            wanted.extend(vip::wanted(
-                app.port_labels(),
-                &app.labels,
-                vip::APP_FRAMEWORK,
-            ));
-        }
-        // The node knows itself: after a long pause of the daemon the record is gone
-        // for a moment, and no backend may vanish because of that.
-        let here = self.node.record(Vec::new(), Timestamp::default());
-        let others = state.nodes.values().map(|node| &*node.record);
-        let input = TableInput {
-            tasks: state.tasks.values().map(|task| &*task.record).collect(),
-            statuses: state
-                .statuses
-                .values()
-                .map(|status| &*status.record)
-                .collect(),
-            vips: state.vips.values().map(|vip| &*vip.record).collect(),
-            nodes: others
-                .filter(|node| node.id != here.id)
-                .chain([&here])
-                .collect(),
-            this_node: &here.id,
-            ranges: &self.ranges,
-            // Networks that span nodes come with the overlay.
-            spanning: &BTreeSet::<NetworkKey>::new(),
-            declared: &wanted.names,
+    /// Makes the table that of a state; yields how much more must be looked at.
+    fn follow(&self, follower: &mut Follower, state: &State, look: Look) -> Look {
+        let changed = self.mirror.changed(follower.revision(), state.revision);
+        let Some(changed) = changed else {
+            follower.rebuild(state);
+            return Look::Everything;
         };
-        let mut table = vip::table::build(&input);
-        if let Some(server) = self.dns {
-            add_dns(&mut table, server);
+        follower.follow(state, &changed);
+        if look == Look::Everything && !follower.is_of(state) {
+            tracing::error!("the service table missed a change of a record; it is made anew");
+            follower.rebuild(state);
         }
-        table
+        look
     }
 
-    fn publish_names(&self, table: &ServiceTable) {
-        if self.table.borrow().1.names != table.names {
+    fn publish_names(&self, table: &ServiceTable, changes: &Changes, look: Look) {
+        let changed = match look {
+            Look::Changes => !changes.names.is_empty(),
+            // The changes may be those from an empty table.
+            Look::Kernel | Look::Everything => self.table.borrow().1.names != table.names,
+        };
+        if changed {
             let serial = self.names.load().serial().wrapping_add(1);
             self.names
                 .store(Arc::new(dns::Snapshot::new(table.names.clone(), serial)));
         }
+    }
+}
+
+impl Force {
+    /// Notes what reached the kernel; yields that for people.
+    fn note(
+        &mut self,
+        applied: Option<Result<Applied, DatapathError>>,
+        look: Look,
+    ) -> Option<String> {
+        if look > Look::Changes {
+            // All of it was tried again.
+            self.failures.clear();
+        }
+        let did = match applied {
+            Some(Ok(applied)) => {
+                self.failures.extend(applied.failures.iter().map(told));
+                Some(format!(
+                    "{} services added, {} changed, {} removed",
+                    applied.added, applied.changed, applied.removed
+                ))
+            }
+            Some(Err(error)) => {
+                self.failures.insert(error.to_string());
+                None
+            }
+            None => None,
+        };
+        // Further changes do not put it off.
+        let retry = self.retry.filter(|_| look == Look::Changes);
+        self.retry = if self.failures.is_empty() {
+            None
+        } else {
+            Some(retry.unwrap_or_else(|| Instant::now() + RETRY))
+        };
+        did
     }
 }
 
@@ -205,37 +233,6 @@ fn told(failure: &datapath::Failure) -> String {
         datapath::Subject::Address(address) => format!("VIP address {address}"),
     };
     format!("{subject}: {}", failure.error)
-}
-
-/// The resolver's address is a VIP like any other, in front of this node's server.
-fn add_dns(table: &mut ServiceTable, server: SocketAddr) {
-    let Ok(task) = "sealane-dns".parse::<TaskId>() else {
-        return;
-    };
-    let address = IpAddr::V4(dns::SERVICE_ADDRESS);
-    table.addresses.insert(address);
-    for protocol in [Protocol::Udp, Protocol::Tcp] {
-        let backend = Backend {
-            task: task.clone(),
-            near: None,
-            far: Some(server),
-            weight: 1,
-            state: BackendState::Ready,
-        };
-        let service = Service {
-            name: Some("dns".to_owned()),
-            backends: vec![backend],
-            ..Service::default()
-        };
-        table.services.insert(
-            ServiceKey {
-                address,
-                port: 53,
-                protocol,
-            },
-            service,
-        );
-    }
 }
 
 #[cfg(test)]

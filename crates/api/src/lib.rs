@@ -41,8 +41,14 @@ mod v1;
 mod v2;
 mod views;
 mod vip_labels;
+mod vip_ref;
 mod write;
 
 pub use context::{ApiContext, Clock};
 pub use router::{BODY_LIMIT, router};
-pub use views::{BackendView, LogStream, ProblemView, Views, VipView};
+pub use views::{
+    BackendCounts, BackendStanding, BackendView, CandidateView, Client, ClientView, DecisionView,
+    EjectionView, ExplainError, ExplanationView, FailureCounts, LogStream, ProblemView,
+    SettingsView, TimeBucket, TraceTarget, TraceView, TraceWish, Views, VipPort, VipView, VipsView,
+};
+pub use vip_ref::{VipRef, VipRefError};

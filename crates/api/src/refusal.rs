@@ -28,6 +28,14 @@ pub(crate) enum Refusal {
     NoVersion { app: AppId, version: String },
     #[error("Task '{0}' does not exist")]
     NoTask(String),
+    #[error(
+        "no VIP of this node is called '{0}', and connections to such a port of a VIP are \
+         refused; /v1/vips lists those that there are"
+    )]
+    NoVip(String),
+    /// Somebody or something else than an app, task or VIP.
+    #[error("{0}")]
+    Missing(String),
     #[error("DeploymentPlan {0} does not exist")]
     NoDeployment(String),
     #[error("Application {0} not found in tasks queue.")]
@@ -81,6 +89,8 @@ impl Refusal {
             Self::NoApp(_)
             | Self::NoVersion { .. }
             | Self::NoTask(_)
+            | Self::NoVip(_)
+            | Self::Missing(_)
             | Self::NoDeployment(_)
             | Self::NotQueued(_)
             | Self::NoRoute(_) => StatusCode::NOT_FOUND,

@@ -1,5 +1,8 @@
 //! Sealane's own API, and the metrics.
 
+pub(crate) mod trace;
+pub(crate) mod vips;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -39,11 +42,6 @@ pub(crate) async fn app(
         "reasons": launch.map_or(&[][..], |launch| &launch.reasons),
         "lastFailure": last.map(|last| failure(&state, &id, last)),
     })))
-}
-
-/// `GET /v1/vips`: what this node's datapath has.
-pub(crate) async fn vips(State(api): State<Arc<Api>>) -> Json<Value> {
-    Json(json!({ "vips": api.context.views.vips() }))
 }
 
 /// `GET /v1/status`: the parts of the daemon.

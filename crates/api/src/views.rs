@@ -1,17 +1,45 @@
 //! What the API shows of the running node; the binary provides it.
 
-use std::net::{IpAddr, SocketAddr};
+mod explain;
+mod trace;
+mod vip;
+
+use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use model::{Protocol, TaskId};
+use futures::stream::BoxStream;
+use model::TaskId;
 use serde::Serialize;
+
+pub use explain::{CandidateView, Client, ClientView, ExplainError, ExplanationView};
+pub use trace::{DecisionView, TraceTarget, TraceView, TraceWish};
+pub use vip::{
+    BackendCounts, BackendStanding, BackendView, EjectionView, FailureCounts, SettingsView,
+    TimeBucket, VipPort, VipView, VipsView,
+};
 
 /// Live data of this node, in place of a dependency on the parts that have it.
 #[async_trait]
 pub trait Views: Send + Sync {
     /// The VIPs as this node's datapath has them.
-    fn vips(&self) -> Vec<VipView>;
+    fn vips(&self) -> VipsView;
+
+    /// What a new connection of `client` to a VIP's port would get, and why.
+    ///
+    /// # Errors
+    /// When the client is not known here, or this node translates nothing.
+    async fn explain(
+        &self,
+        vip: &VipPort,
+        client: &Client,
+    ) -> Result<ExplanationView, ExplainError>;
+
+    /// What the datapath decides from now on, until the reader goes or the daemon ends.
+    ///
+    /// # Errors
+    /// Why nothing can be watched, and what would help.
+    fn trace(&self, wish: TraceWish) -> Result<BoxStream<'static, TraceView>, String>;
 
     /// State of the daemon's parts, as a JSON object.
     fn status(&self) -> serde_json::Value;
@@ -45,52 +73,6 @@ pub enum LogStream {
     Stderr,
 }
 
-/// A VIP's port with its backends.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct VipView {
-    /// Fully qualified name; absent for a VIP given as an address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The virtual address.
-    pub address: IpAddr,
-    /// The VIP's port.
-    pub port: u16,
-    /// Transport protocol.
-    pub protocol: Protocol,
-    /// How a backend is chosen.
-    pub policy: vip::Policy,
-    /// Who serves it.
-    pub backends: Vec<BackendView>,
-}
-
-/// A backend, with what the datapath has counted of it on this node.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BackendView {
-    /// The task that serves.
-    pub task: TaskId,
-    /// Where clients on the task's own network are sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub near: Option<SocketAddr>,
-    /// Where every other client is sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub far: Option<SocketAddr>,
-    /// Relative share of new connections.
-    pub weight: u32,
-    /// Whether it takes new connections.
-    pub state: vip::BackendState,
-    /// Connections that are open now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub open: Option<u64>,
-    /// Connections so far.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub connects: Option<u64>,
-    /// Connections that failed so far.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failures: Option<u64>,
-}
-
 /// Something that needs somebody's attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProblemView {
@@ -98,4 +80,10 @@ pub struct ProblemView {
     pub about: String,
     /// What is wrong, and what would help.
     pub message: String,
+}
+
+impl fmt::Display for ProblemView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.about, self.message)
+    }
 }

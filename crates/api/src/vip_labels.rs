@@ -1,62 +1,95 @@
-//! VIP labels that ask for an address no VIP may have here.
+//! Labels of apps that are meant for VIPs and cannot be what they are meant for.
 //!
-//! The labels' form is checked where apps are read; which addresses there are is
-//! a setting of the fleet.
+//! What a label says is checked by the `vip` crate; which addresses may be VIPs is a
+//! setting of the fleet. Only what a request brings is checked: an app that is stored
+//! can be scaled whatever its labels are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use marathon::{App, PathErrors};
-use vip::{Label, VipRanges};
+use marathon::{App, NetworkMode, PathErrors};
+use vip::{Label, PortLabels, VipRanges, check_labels};
 
 use crate::refusal::Refusal;
 
-/// Checks every VIP label of an app's ports.
+/// Checks the one app of a body.
 pub(crate) fn check(app: &App, ranges: &VipRanges) -> Result<(), Refusal> {
-    let definitions = app
-        .port_definitions
+    refuse(problems(app, ranges))
+}
+
+/// Checks the apps of a body that is a list; places begin with the app's position.
+pub(crate) fn check_list(apps: &[App], ranges: &VipRanges) -> Result<(), Refusal> {
+    let mut all = Vec::new();
+    for (index, app) in apps.iter().enumerate() {
+        all.extend(problems(app, ranges).into_iter().map(|mut problem| {
+            problem.path = format!("({index}){}", problem.path);
+            problem
+        }));
+    }
+    refuse(all)
+}
+
+fn refuse(problems: Vec<PathErrors>) -> Result<(), Refusal> {
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::invalid_places(problems))
+    }
+}
+
+/// What is wrong, by path.
+fn problems(app: &App, ranges: &VipRanges) -> Vec<PathErrors> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut report = |path: String, error: String| {
+        found.entry(path).or_default().insert(error);
+    };
+    let (place, ports) = ports(app);
+    let path = |port: Option<usize>, key: &str| match port {
+        Some(port) => format!("{place}({port})/labels/{key}"),
+        None => format!("/labels/{key}"),
+    };
+    for bad in check_labels(&ports, &app.labels) {
+        report(path(bad.port, &bad.key), bad.error.to_string());
+    }
+    for (index, port) in ports.iter().enumerate() {
+        for (key, value) in port.labels {
+            if let Some(Ok(label)) = Label::parse(key, value)
+                && let Err(error) = ranges.check(&label)
+            {
+                report(path(Some(index), key), error.to_string());
+            }
+        }
+    }
+    found
+        .into_iter()
+        .map(|(path, errors)| PathErrors {
+            path,
+            errors: errors.into_iter().collect(),
+        })
+        .collect()
+}
+
+/// The ports that instances will have, and where they are in the definition.
+fn ports(app: &App) -> (&'static str, Vec<PortLabels<'_>>) {
+    let on_host = app
+        .networks
         .iter()
-        .flatten()
-        .map(|port| &port.labels);
+        .all(|network| network.mode == NetworkMode::Host);
+    if on_host {
+        let definitions = app.port_definitions.iter().flatten();
+        let ports = definitions.map(|port| PortLabels {
+            labels: &port.labels,
+            has_host_port: true,
+        });
+        return ("/portDefinitions", ports.collect());
+    }
     let mappings = app
         .container
         .iter()
         .flat_map(|container| &container.port_mappings)
         .flatten();
-    let mut wrong = Vec::new();
-    for (index, labels) in definitions.enumerate() {
-        collect(
-            &format!("/portDefinitions({index})"),
-            labels,
-            ranges,
-            &mut wrong,
-        );
-    }
-    for (index, mapping) in mappings.enumerate() {
-        let place = format!("/container/portMappings({index})");
-        collect(&place, &mapping.labels, ranges, &mut wrong);
-    }
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::invalid_places(wrong))
-    }
-}
-
-fn collect(
-    place: &str,
-    labels: &BTreeMap<String, String>,
-    ranges: &VipRanges,
-    wrong: &mut Vec<PathErrors>,
-) {
-    for (key, value) in labels {
-        if let Some(Ok(label)) = Label::parse(key, value)
-            && let Err(error) = ranges.check(&label)
-        {
-            let errors = vec![error.to_string()];
-            wrong.push(PathErrors {
-                path: format!("{place}/labels/{key}"),
-                errors,
-            });
-        }
-    }
+    let ports = mappings.map(|mapping| PortLabels {
+        labels: &mapping.labels,
+        has_host_port: mapping.host_port.is_some(),
+    });
+    ("/container/portMappings", ports.collect())
 }

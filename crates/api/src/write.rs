@@ -9,7 +9,6 @@ use store::{Expect, State};
 use crate::change::Draft;
 use crate::context::ApiContext;
 use crate::refusal::Refusal;
-use crate::vip_labels;
 
 impl Draft {
     /// Makes the apps what they should be: new ones start, changed ones scale or
@@ -26,7 +25,6 @@ impl Draft {
         check_ids(state, &wanted)?;
         let mut stored: Vec<App> = Vec::with_capacity(wanted.len());
         for mut app in wanted {
-            vip_labels::check(&app, &context.vip_ranges)?;
             let others = state.apps.values().map(|held| &*held.record).chain(&stored);
             assign_service_ports(others, &mut app, &context.config)?;
             let previous = state.apps.get(&app.id);

@@ -36,9 +36,26 @@ static __always_inline void read_ipv4(const struct bpf_sock_addr *ctx, struct en
     to->port = (__be16)ctx->user_port;
 }
 
+static __always_inline void read_ipv6(const struct bpf_sock_addr *ctx, struct endpoint *to) {
+    to->address.word[0] = ctx->user_ip6[0];
+    to->address.word[1] = ctx->user_ip6[1];
+    to->address.word[2] = ctx->user_ip6[2];
+    to->address.word[3] = ctx->user_ip6[3];
+    to->port = (__be16)ctx->user_port;
+}
+
 static __always_inline void write_ipv4(struct bpf_sock_addr *ctx, const struct address *address,
                                        __be16 port) {
     ctx->user_ip4 = address->word[3];
+    ctx->user_port = port;
+}
+
+static __always_inline void write_ipv6(struct bpf_sock_addr *ctx, const struct address *address,
+                                       __be16 port) {
+    ctx->user_ip6[0] = address->word[0];
+    ctx->user_ip6[1] = address->word[1];
+    ctx->user_ip6[2] = address->word[2];
+    ctx->user_ip6[3] = address->word[3];
     ctx->user_port = port;
 }
 

@@ -4,91 +4,44 @@
 //
 // Two weighted draws, the less loaded wins: nearly as even as looking at all of
 // them, at the price of two, and without the herd that follows one best backend.
-// Where a client stands decides which address of a backend it can use at all, so
-// a draw may be useless to it; then a scan looks for any that is not.
+// A draw may be useless to this client or be avoided for its failures; when all are,
+// a scan takes the best that there is, and an avoided one before none.
 
 #ifndef SEALANE_CHOOSE_H
 #define SEALANE_CHOOSE_H
 
 #include <stdbool.h>
 
-#include "address.h"
-#include "maps.h"
-
-// A scan costs a few nanoseconds a slot and happens only when both draws are out
-// of the client's reach. Larger services are scanned in part, from a random slot.
-#define SCAN_LIMIT 4096
-
-struct client {
-    struct place place;
-    bool host;
-};
+#include "client.h"
+#include "hash.h"
+#include "load.h"
+#include "vips.h"
 
 struct slice {
     __u32 first;
     __u32 ready;
-    __u32 draining;
+    __u32 rest;
 };
 
-struct scan {
-    const struct client *client;
-    __u32 first;
-    __u32 count;
-    __u32 start;
-    __u32 found;
+struct choice {
+    const struct backend *backend; // null: there is none
+    __u32 id;
+    enum how how;
 };
 
-static __always_inline void locate(struct bpf_sock_addr *ctx, struct client *client) {
-    __u64 cookie = bpf_get_netns_cookie(ctx);
-
-    client->host = cookie == host_netns;
-    if (client->host)
-        return;
-    const struct place *place = bpf_map_lookup_elem(&places, &cookie);
-    if (place)
-        client->place = *place;
-}
-
-static __always_inline bool is_near(const struct backend *backend, const struct client *client) {
-    if (client->host)
-        return true;
-    if (!backend->network)
-        return false;
-    for (int i = 0; i < PLACE_NETWORKS; i++)
-        if (client->place.networks[i] == backend->network)
-            return true;
-    return false;
-}
-
-// The address that this client uses for a backend; port 0 is none.
-static __always_inline struct endpoint reach(const struct backend *backend,
-                                             const struct client *client) {
-    struct endpoint to = {};
-
-    if (backend->near_port && is_near(backend, client)) {
-        to.address = backend->near;
-        to.port = backend->near_port;
-    } else {
-        to.address = backend->far;
-        to.port = backend->far_port;
-    }
-    if (!is_ipv4(&to.address))
-        to.port = 0;
-    return to;
-}
-
-static __always_inline bool usable(__u32 id, const struct client *client) {
-    const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
-
-    return id != NONE && backend && reach(backend, client).port;
-}
+struct candidate {
+    const struct backend *backend; // null: there is none that the client can use
+    struct load *load;
+    __u32 id;
+    enum standing standing;
+};
 
 static __always_inline void read_slice(const struct service *service, struct slice *slice) {
     __u64 word = *(const volatile __u64 *)&service->slice;
 
     slice->first = word & ((1U << SLICE_FIRST_BITS) - 1);
     slice->ready = word >> SLICE_FIRST_BITS & ((1U << SLICE_COUNT_BITS) - 1);
-    slice->draining = word >> (SLICE_FIRST_BITS + SLICE_COUNT_BITS);
+    slice->rest = word >> (SLICE_FIRST_BITS + SLICE_COUNT_BITS);
 }
 
 // One random number is both the slot (its high part) and the fraction in it.
@@ -103,82 +56,287 @@ static __always_inline __u32 draw(const struct slice *slice) {
     return (__u32)random <= slot->threshold ? slot->backend : slot->alias;
 }
 
-// What ended is read first: it may lag behind what began, never be ahead of it.
-static __always_inline __u64 open_on(const struct load *load) {
-    __u64 ended = *(const volatile __u64 *)&load->ended;
+// A new backend is passed over as often as it is short of its full share, except one
+// time in sixteen.
+static __always_inline bool holds_back(const struct service *service, const struct backend *backend,
+                                       __u64 now) {
+    __u32 age = (__u32)(now >> TICK_SHIFT) - backend->since;
 
-    return *(const volatile __u64 *)&load->begun - ended;
+    if (!(backend->flags & BACKEND_WARMING) || age >= service->slow_start)
+        return false;
+    if (age < service->slow_start / 16)
+        age = service->slow_start / 16;
+    return (__u64)bpf_get_prandom_u32() * service->slow_start >> 32 >= age;
 }
 
-static __always_inline __u32 lighter(__u32 a, __u32 b) {
-    const struct backend *backend_a = bpf_map_lookup_elem(&backends, &a);
-    const struct backend *backend_b = bpf_map_lookup_elem(&backends, &b);
-    const struct load *load_a = bpf_map_lookup_elem(&load, &a);
-    const struct load *load_b = bpf_map_lookup_elem(&load, &b);
+static __always_inline void examine(struct candidate *candidate, __u32 id,
+                                    const struct client *client, __u64 now) {
+    const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
+    struct load *entry = bpf_map_lookup_elem(&load, &id);
 
-    if (!backend_a || !backend_b || !load_a || !load_b)
-        return a;
-    // (open + 1) / weight, compared without dividing.
-    __u64 cost_a = (open_on(load_a) + 1) * backend_b->weight;
-    __u64 cost_b = (open_on(load_b) + 1) * backend_a->weight;
+    candidate->backend = NULL;
+    if (id == NONE || !backend || !entry || !reach(backend, client).port)
+        return;
+    candidate->backend = backend;
+    candidate->load = entry;
+    candidate->id = id;
+    candidate->standing = standing_of(entry, now);
+}
+
+static __noinline void draw_one(struct candidate *candidate, const struct service *service,
+                                const struct slice *slice, const struct client *client, __u64 now) {
+    examine(candidate, draw(slice), client, now);
+    if (candidate->backend && candidate->standing == FINE &&
+        holds_back(service, candidate->backend, now))
+        examine(candidate, draw(slice), client, now);
+}
+
+static __always_inline bool takes(const struct candidate *candidate) {
+    return candidate->backend && candidate->standing != AVOIDED;
+}
+
+static __always_inline void settle_on(struct choice *choice, const struct candidate *candidate,
+                                      enum how how) {
+    choice->backend = candidate->backend;
+    choice->id = candidate->id;
+    choice->how = candidate->standing == TRIED ? HOW_TRIAL : how;
+}
+
+// The better of two that can both be taken.
+static __always_inline const struct candidate *lighter(const struct candidate *a,
+                                                       const struct candidate *b, __u64 now) {
+    bool doubt_a = is_doubtful(a->load, now);
+    bool doubt_b = is_doubtful(b->load, now);
+
+    if (doubt_a != doubt_b)
+        return doubt_a ? b : a;
+    // Divided by weights without dividing. Of equals the first: draws are exact.
+    __u64 cost_a = cost_of(a->load, a->backend->weight, now) * b->backend->weight;
+    __u64 cost_b = cost_of(b->load, b->backend->weight, now) * a->backend->weight;
     return cost_a <= cost_b ? a : b;
+}
+
+static __always_inline void choose_drawn(struct choice *choice, const struct service *service,
+                                         const struct slice *slice, const struct client *client,
+                                         __u64 now) {
+    struct candidate a = {};
+    struct candidate b = {};
+
+    draw_one(&a, service, slice, client, now);
+    if (a.backend && a.standing == TRIED) {
+        settle_on(choice, &a, HOW_TRIAL);
+        return;
+    }
+    bool twice = service->policy == POLICY_LEAST_LOADED || !takes(&a);
+    if (slice->ready > 1 && twice)
+        draw_one(&b, service, slice, client, now);
+    // A second try at another one: with few backends both draws are often the same.
+    if (b.backend && b.id == a.id)
+        draw_one(&b, service, slice, client, now);
+    if (b.backend && b.standing == TRIED) {
+        settle_on(choice, &b, HOW_TRIAL);
+        return;
+    }
+    bool both = takes(&a) && takes(&b) && a.id != b.id;
+    if (both)
+        settle_on(choice, lighter(&a, &b, now), HOW_LIGHTER);
+    else if (takes(&a))
+        settle_on(choice, &a, HOW_DRAWN);
+    else if (takes(&b))
+        settle_on(choice, &b, HOW_DRAWN);
+}
+
+// How good a backend is when those drawn could not be used; less is better.
+enum rank {
+    RANK_READY,
+    RANK_ELSEWHERE, // not preferred here
+    RANK_EJECTED,   // fail open: failing is better than certain failure
+    RANK_EJECTED_ELSEWHERE,
+    RANK_DRAINING,
+    RANK_NONE,
+};
+
+struct scan {
+    const struct client *client;
+    struct slice slice;
+    __u32 count;
+    __u32 start;
+    __u32 found;
+    __u32 rank;
+};
+
+static __always_inline enum rank rank_of(const struct scan *scan, __u32 position, __u32 id) {
+    const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
+    const struct load *entry = bpf_map_lookup_elem(&load, &id);
+    bool elsewhere = position >= scan->slice.ready;
+
+    if (id == NONE || !backend || !entry || !reach(backend, scan->client).port)
+        return RANK_NONE;
+    if (backend->flags & BACKEND_DRAINING)
+        return RANK_DRAINING;
+    return (is_ejected(entry) ? RANK_EJECTED : RANK_READY) + elsewhere;
 }
 
 static long scan_slot(__u32 step, struct scan *scan) {
     // The count is above 0, or this would not be called.
-    __u32 index = scan->first + (scan->start + step) % scan->count;
+    __u32 position = (scan->start + step) % scan->count;
+    __u32 index = scan->slice.first + position;
     const struct slot *slot = bpf_map_lookup_elem(&slots, &index);
 
     if (!slot)
         return 1;
     __u32 id = slot->backend;
-    if (!usable(id, scan->client))
+    enum rank rank = rank_of(scan, position, id);
+    if (rank >= scan->rank)
         return 0;
+    scan->rank = rank;
     scan->found = id;
-    return 1;
+    return rank == RANK_READY;
 }
 
-static __always_inline __u32 scan_slots(__u32 first, __u32 count, const struct client *client) {
+// Not inlined, as programs have 512 bytes of stack. A few nanoseconds a slot. Larger
+// services are scanned in part, from a random slot.
+static __noinline void choose_any(struct choice *choice, const struct slice *slice,
+                                  const struct client *client) {
+    __u32 count = slice->ready + slice->rest;
+
     if (!count)
-        return NONE;
+        return;
     struct scan scan = {
         .client = client,
-        .first = first,
+        .slice = *slice,
         .count = count,
         .start = (__u64)bpf_get_prandom_u32() * count >> 32,
         .found = NONE,
+        .rank = RANK_NONE,
     };
     bpf_loop(count < SCAN_LIMIT ? count : SCAN_LIMIT, scan_slot, &scan, 0);
-    return scan.found;
+    choice->id = scan.found;
+    choice->backend = bpf_map_lookup_elem(&backends, &choice->id);
+    choice->how = HOW_FALLBACK;
+    if (choice->id == NONE)
+        choice->backend = NULL;
 }
 
-static __always_inline __u32 choose_ready(const struct service *service, const struct slice *slice,
-                                          const struct client *client) {
-    if (!slice->ready)
-        return NONE;
-    __u32 a = draw(slice);
-    bool twice = service->policy == POLICY_LEAST_LOADED && slice->ready > 1;
-    __u32 b = twice ? draw(slice) : a;
-    bool can_a = usable(a, client);
-    bool can_b = a == b ? can_a : usable(b, client);
+struct vote {
+    const struct client *client;
+    struct slice slice;
+    __u64 seed;
+    __u64 now;
+    __u64 score;
+    __u32 weight;
+    __u32 found;
+};
 
-    if (can_a && can_b)
-        return a == b ? a : lighter(a, b);
-    if (can_a || can_b)
-        return can_a ? a : b;
-    return scan_slots(slice->first, slice->ready, client);
+static long vote_slot(__u32 position, struct vote *vote) {
+    __u32 index = vote->slice.first + position;
+    const struct slot *slot = bpf_map_lookup_elem(&slots, &index);
+
+    if (!slot)
+        return 1;
+    __u32 id = slot->backend;
+    const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
+    const struct load *entry = bpf_map_lookup_elem(&load, &id);
+    if (!backend || !entry || is_out(entry, vote->now) || !reach(backend, vote->client).port)
+        return 0;
+    __u64 score = hash_score(vote->seed ^ backend->identity);
+    // score / weight, compared without dividing; the least wins.
+    if (vote->found != NONE && score * vote->weight >= vote->score * backend->weight)
+        return 0;
+    vote->found = id;
+    vote->score = score;
+    vote->weight = backend->weight;
+    return 0;
 }
 
-// The backend for a new connection; NONE if there is none that the client can
-// reach. Draining backends are better than a refusal, and than nothing else.
-static __always_inline __u32 choose(const struct service *service, const struct client *client) {
+// Rendezvous hashing: every backend draws a number for this client, and the least for
+// its weight wins, so that only clients of a backend that goes have to move.
+static __noinline void choose_hashed(struct choice *choice, const struct slice *slice,
+                                     const struct client *client, __u64 now) {
+    struct candidate winner = {};
+    struct vote vote = {
+        .client = client,
+        .slice = *slice,
+        .seed = client->netns * HASH_FACTOR ^ hash_seed,
+        .now = now,
+        .found = NONE,
+    };
+
+    bpf_loop(slice->ready < SCAN_LIMIT ? slice->ready : SCAN_LIMIT, vote_slot, &vote, 0);
+    examine(&winner, vote.found, client, now);
+    if (takes(&winner))
+        settle_on(choice, &winner, HOW_HASH);
+}
+
+// The backend that the client's namespace had last, if it can still be had.
+static __always_inline bool choose_same(struct choice *choice, const struct service *service,
+                                        const struct affinity_key *key, const struct client *client,
+                                        __u64 now) {
+    struct affinity *same = bpf_map_lookup_elem(&affinity, key);
+
+    if (!same || now > same->last + service->affinity * SECOND)
+        return false;
+    __u32 id = same->backend;
+    const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
+    const struct load *entry = bpf_map_lookup_elem(&load, &id);
+    if (!backend || !entry || backend->identity != same->identity || is_ejected(entry))
+        return false;
+    if ((backend->flags & (BACKEND_LIVE | BACKEND_DRAINING)) != BACKEND_LIVE ||
+        !reach(backend, client).port)
+        return false;
+    same->last = now;
+    choice->id = id;
+    choice->backend = backend;
+    choice->how = HOW_AFFINITY;
+    return true;
+}
+
+static __always_inline void stay_with(const struct affinity_key *key, const struct choice *choice,
+                                      __u64 now) {
+    struct affinity same = {
+        .identity = choice->backend->identity,
+        .last = now,
+        .backend = choice->id,
+    };
+
+    // A full map forgets who came long ago; that one is balanced anew.
+    bpf_map_update_elem(&affinity, key, &same, BPF_ANY);
+}
+
+static __always_inline void choose_anew(struct choice *choice, const struct service *service,
+                                        const struct slice *slice, const struct client *client,
+                                        __u64 now) {
+    if (slice->ready && service->policy == POLICY_HASH)
+        choose_hashed(choice, slice, client, now);
+    else if (slice->ready)
+        choose_drawn(choice, service, slice, client, now);
+    if (!choice->backend)
+        choose_any(choice, slice, client);
+}
+
+// The backend for a new connection.
+static __always_inline void choose(struct choice *choice, const struct found *found,
+                                   const struct client *client) {
+    const struct service *service = found->service;
     struct slice slice;
 
     read_slice(service, &slice);
-    __u32 id = choose_ready(service, &slice, client);
-    if (id != NONE)
-        return id;
-    return scan_slots(slice.first + slice.ready, slice.draining, client);
+    if (slice.ready == 1 && !slice.rest) {
+        // There is nothing to choose, whatever is known of it.
+        choice->id = draw(&slice);
+        choice->backend = bpf_map_lookup_elem(&backends, &choice->id);
+        choice->how = HOW_ONLY;
+        if (choice->id == NONE)
+            choice->backend = NULL;
+        return;
+    }
+    __u64 now = bpf_ktime_get_coarse_ns();
+    struct affinity_key key = {.netns = client->netns, .service = found->id};
+    if (service->affinity && choose_same(choice, service, &key, client, now))
+        return;
+    choose_anew(choice, service, &slice, client, now);
+    if (service->affinity && choice->backend)
+        stay_with(&key, choice, now);
 }
 
 #endif

@@ -13,20 +13,11 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-// The kernel's own; the loader finds where a kernel has these fields.
-struct sock_common {
-    struct {
-        __s64 counter;
-    } skc_cookie;
-} __attribute__((preserve_access_index));
+#include "kernel.h"
 
-struct sock {
-    struct sock_common __sk_common;
-} __attribute__((preserve_access_index));
-
-// The cookie of a socket that is about to connect; 0 is none yet. Only TCP sockets
-// can be looked into without asking; any other is given one.
-static __always_inline __u64 cookie_at_connect(struct bpf_sock_addr *ctx) {
+// The cookie of a socket in the hook of a call; 0 is none yet. Only TCP sockets can be
+// looked into without asking; any other is given one.
+static __always_inline __u64 cookie_at_call(struct bpf_sock_addr *ctx) {
     struct bpf_sock *sk = ctx->sk;
     const struct sock *tcp = (const struct sock *)bpf_skc_to_tcp_sock(sk);
 

@@ -13,7 +13,7 @@
 
 #include <linux/types.h>
 
-#define LAYOUT_VERSION 2
+#define LAYOUT_VERSION 3
 
 // Id 0 of services and of backends is never given out. Service 0 counts the
 // refusals at ports that no service has.
@@ -47,24 +47,34 @@ struct vip {
 
 // `services`: array by service id.
 //
-// `slice` is first | ready << 24 | draining << 44: `ready` slots begin at
-// `first`, `draining` ones follow. It is one word so that one store replaces all
-// backends of a service at once.
+// `slice` is first | ready << 24 | rest << 44: `ready` slots begin at `first`, those
+// of an alias table, and `rest` follow, for when none of these can be used: backends
+// that are ready but not preferred here, and draining ones. It is one word so that
+// one store replaces all backends of a service at once.
 struct service {
     struct vip_key key;
     __u8 policy;
-    __u8 spare[3];
+    __u8 max_ejected; // percent of those that are not draining
+    __u16 failures;   // in a row, for ejection; 0 is never
     __u64 slice;
     __u64 refused;
-    __u64 room[3];
+    __u32 affinity;   // seconds; 0 is none
+    __u32 slow_start; // in ticks; 0 is none
+    __u8 close;       // for the loader's memory
+    __u8 spare[7];
+    __u64 room;
 };
 
 #define SLICE_FIRST_BITS 24
 #define SLICE_COUNT_BITS 20
 
+// A tick is 2^20 ns, about a millisecond.
+#define TICK_SHIFT 20
+
 enum policy {
     POLICY_LEAST_LOADED = 0,
     POLICY_RANDOM = 1,
+    POLICY_HASH = 2,
 };
 
 // `slots`: array; an entry of Walker's alias table. A draw takes `backend` when
@@ -83,26 +93,50 @@ struct backend {
     struct address far;
     __be16 near_port;
     __be16 far_port;
-    __u32 weight;
+    __u16 weight;
+    __u16 flags;
     __u64 network; // where `near` is valid; 0 is nowhere but in the host
     __u64 identity;
     __u32 service;
-    __u16 flags;
-    __u16 zone;
+    __u32 since; // tick of its first being ready; means something while it warms up
 };
 
 enum backend_flags {
-    BACKEND_LIVE = 1,     // part of its service; flows pinned to others choose again
-    BACKEND_DRAINING = 2, // for those who read the maps; choosing goes by the slice
+    BACKEND_LIVE = 1,      // part of its service; flows pinned to others choose again
+    BACKEND_DRAINING = 2,  // only when no other can be used
+    BACKEND_WARMING = 4,   // within its service's slow start
+    BACKEND_CONDEMNED = 8, // gone, and the sockets connected to it are to be ended
 };
 
-// `load`: array by backend id, written by programs only; one cache line each.
-// Connections and pinned flows. What is open is the difference: two counters that
-// only grow cost one addition at each end.
+// `load`: array by backend id; one cache line each. Written by programs; the loader
+// clears it for a new backend, and ejects or readmits as its probes tell.
+//
+// Connections and pinned flows: what is open is the difference of `begun` and
+// `ended`, what is being opened that of `begun` and `answered`. Counters that only
+// grow cost one addition at each end.
 struct load {
     __u64 begun;
     __u64 ended;
-    __u64 room[6];
+    __u64 ejected_until; // nanoseconds of the monotonic clock; 0 is not ejected
+    __u64 stamp;         // of the last answer, to about a tick
+    __u32 answered;      // modulo 2^32: established, failed or given up
+    __u32 ewma;          // nanoseconds of a handshake: at once up, slowly down
+    __s32 failing;       // failed connects in a row; below 0 is credit from a probe
+    __u32 ejections;     // in a row | second of the last one << 8
+    __u32 refused;
+    __u32 unanswered;
+    __u32 unroutable;
+    __u32 aborted;
+};
+
+// `times`: array by backend id; how many handshakes took up to 2^7 µs, 2^9, ... 2^19,
+// and longer.
+#define TIME_BUCKETS 8
+#define TIME_FIRST_BITS 7
+#define TIME_STEP_BITS 2
+
+struct times {
+    __u32 buckets[TIME_BUCKETS];
 };
 
 // `places`: network namespace cookie -> networks joined there; 0 is an empty slot.
@@ -121,9 +155,17 @@ struct pin {
     __be16 vip_port;
     __be16 peer_port; // 0: nothing is decided
     __u32 backend;
-    __u64 identity; // the backend's, since ids are used again
+    __u32 identity; // low half of the backend's, since ids are used again
+    __u32 netns;    // low half of the client's namespace cookie, for sweeps
     __u32 counted;  // 1 while it has begun and not ended; taken by exchange
-    __u32 spare;
+    __u32 state;    // enum pin_state
+};
+
+// What became of a TCP connect. Others count as answered from the beginning.
+enum pin_state {
+    PIN_ASKED = 0,
+    PIN_LATE = 1, // a SYN had to be sent again
+    PIN_ANSWERED = 2,
 };
 
 // `berths`: array by the low bits of a socket's cookie. Making socket storage takes
@@ -159,6 +201,68 @@ struct stray {
     __u16 spare;
 };
 
+// `affinity`: LRU; the backend that a client's namespace stays with.
+struct affinity_key {
+    __u64 netns;
+    __u32 service;
+    __u32 spare;
+};
+
+struct affinity {
+    __u64 identity;
+    __u64 last; // nanoseconds of the monotonic clock
+    __u32 backend;
+    __u32 spare;
+};
+
+// `exempt`: cgroup id -> 1; processes there and below see VIPs untranslated.
+
+// `control`: array of one; written by the loader, `trace` by both.
+struct control {
+    __u32 exempt; // how many cgroups are
+    __s32 trace;  // how many more decisions may be told
+    __u32 every;  // one of so many is
+    __u32 spare;
+};
+
+// `events`: ring buffer of these.
+enum event_kind {
+    EVENT_EJECTED = 1,
+    EVENT_DECISION = 2,
+};
+
+struct event {
+    __u64 time; // monotonic, nanoseconds
+    __u64 netns;
+    __u64 cgroup;
+    __u64 identity; // the backend's; 0 is a refusal
+    struct address vip;
+    struct address peer;
+    __be16 vip_port;
+    __be16 peer_port;
+    __u8 kind;
+    __u8 protocol;
+    __u8 how; // enum how
+    __u8 spare;
+    __u32 service;
+    __u32 backend;
+    __u32 pid;
+    __u32 spare_too;
+    char comm[16];
+};
+
+// How a backend was chosen.
+enum how {
+    HOW_NOT = 0,
+    HOW_ONLY = 1,    // there is one
+    HOW_DRAWN = 2,   // one draw
+    HOW_LIGHTER = 3, // the better of two draws
+    HOW_HASH = 4,
+    HOW_AFFINITY = 5,
+    HOW_TRIAL = 6,    // ejected, and its time is over
+    HOW_FALLBACK = 7, // those drawn could not be used
+};
+
 // `meta`: array of one.
 struct meta {
     __u32 version;
@@ -172,12 +276,17 @@ SIZED(service, 64);
 SIZED(slot, 16);
 SIZED(backend, 64);
 SIZED(load, 64);
+SIZED(times, 32);
 SIZED(place, 32);
 SIZED(pin, 56);
 SIZED(berth, 64);
 SIZED(flows, 232);
 SIZED(stray_key, 32);
 SIZED(stray, 20);
+SIZED(affinity_key, 16);
+SIZED(affinity, 24);
+SIZED(control, 16);
+SIZED(event, 104);
 #undef SIZED
 
 #endif

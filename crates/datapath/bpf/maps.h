@@ -6,6 +6,7 @@
 #ifndef SEALANE_MAPS_H
 #define SEALANE_MAPS_H
 
+#include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -62,12 +63,48 @@ struct {
 } load SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 2);
+    __type(key, __u32);
+    __type(value, struct times);
+} times SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, 2);
     __type(key, __u64);
     __type(value, struct place);
 } places SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 2);
+    __type(key, __u64);
+    __type(value, __u32);
+} exempt SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 2);
+    __type(key, struct affinity_key);
+    __type(value, struct affinity);
+} affinity SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct control);
+} control SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 18);
+} events SEC(".maps");
 
 // Memory-mapped for its alignment only: an element is a cache line.
 struct {
@@ -110,5 +147,12 @@ struct {
 // their network. The daemon names its own: the initial namespace is another one
 // where the daemon itself runs in a container.
 const volatile __u64 host_netns = 0;
+
+// Whether the tracepoints of learn.h are there.
+const volatile bool learns = false;
+
+// Namespace cookies begin anew on every host, so that hashing by them alone would
+// send the first client of each to the same backend.
+const volatile __u64 hash_seed = 0;
 
 #endif

@@ -10,6 +10,7 @@
 #include "choose.h"
 #include "cookie.h"
 #include "pins.h"
+#include "trace.h"
 #include "vips.h"
 
 #define IPPROTO_TCP 6
@@ -17,7 +18,6 @@
 
 // errno.h of the C library is not for this target.
 #define ENOMEM 12
-#define ECONNREFUSED 111
 
 #define ALLOW 1
 #define DENY 0
@@ -28,19 +28,54 @@ static __always_inline int refuse(int error) {
     return DENY;
 }
 
-// Chooses a backend; `peer` becomes its address for this client, port 0 is none.
-static __always_inline const struct backend *
-decide(struct bpf_sock_addr *ctx, const struct service *service, __u32 *id, struct endpoint *peer) {
-    struct client client = {};
+// A question and its answer, in memory that the verifier can follow from one function
+// to another.
+struct decision {
+    struct endpoint vip;
+    struct endpoint peer; // the backend's address for this client; port 0 is none
+    __u32 service;        // none is a refusal
+    __u32 backend;
+    __u64 netns;
+};
 
-    peer->port = 0;
-    locate(ctx, &client);
-    *id = choose(service, &client);
-    const struct backend *backend = bpf_map_lookup_elem(&backends, id);
-    if (*id == NONE || !backend)
-        return NULL;
-    *peer = reach(backend, &client);
-    return backend;
+// A function of its own, so that the verifier walks through it once and not at the end
+// of each path that leads here, which took a second for all hooks.
+__noinline int decide_apart(struct bpf_sock_addr *ctx, struct decision *decision) {
+    struct client client = {};
+    struct choice choice = {};
+
+    if (!decision)
+        return 0;
+    struct found found = {.id = decision->service};
+    if (found.id != NONE)
+        found.service = bpf_map_lookup_elem(&services, &found.id);
+    locate(ctx, &decision->vip.address, &client);
+    if (found.service)
+        choose(&choice, &found, &client);
+    if (choice.backend)
+        decision->peer = reach(choice.backend, &client);
+    if (!decision->peer.port)
+        count_refusal(found.service);
+    decision->backend = choice.id;
+    decision->netns = client.netns;
+    tell(ctx->protocol, found.id, &decision->vip, &client, &choice, &decision->peer);
+    return 0;
+}
+
+// Chooses a backend for `decision->vip`.
+static __always_inline void decide(struct bpf_sock_addr *ctx, struct decision *decision,
+                                   const struct found *found, struct choice *choice) {
+    decision->service = found->id;
+    decide_apart(ctx, decision);
+    choice->id = decision->backend;
+    choice->backend = bpf_map_lookup_elem(&backends, &choice->id);
+}
+
+static __always_inline void remember(struct pin *pin, const struct decision *decision,
+                                     const struct choice *choice, bool answers) {
+    const struct client client = {.netns = decision->netns};
+
+    fill(pin, &decision->vip, choice, &decision->peer, &client, answers);
 }
 
 static __always_inline void forget_flows(struct bpf_sock *sk, __u32 protocol) {
@@ -53,40 +88,38 @@ static __always_inline void forget_flows(struct bpf_sock *sk, __u32 protocol) {
 
 static __always_inline int connect_elsewhere(struct bpf_sock_addr *ctx) {
     struct bpf_sock *sk = ctx->sk;
-    __u64 cookie = cookie_at_connect(ctx);
+    __u64 cookie = cookie_at_call(ctx);
 
     if (!cookie)
         return ALLOW;
     struct pin *pin = find_pin(sk, cookie);
     if (pin)
-        release(pin);
+        release(pin, TCP_CLOSE);
     forget_flows(sk, ctx->protocol);
     return ALLOW;
 }
 
 // connect(): an allowed one replaces what the socket remembered, a refused one
 // leaves it, since the socket then stays connected to what it was.
-static __always_inline int connect_to(struct bpf_sock_addr *ctx, const struct endpoint *to,
-                                      struct endpoint *peer) {
+static __always_inline int connect_to(struct bpf_sock_addr *ctx, struct decision *decision) {
+    const struct endpoint *to = &decision->vip;
     struct bpf_sock *sk = ctx->sk;
-    __u32 id = NONE;
+    struct choice choice = {};
 
     if (!may_be_vip(&to->address))
         return connect_elsewhere(ctx);
-    struct service *service = find_service(to, ctx->protocol);
-    if (!service && !is_vip(to))
+    struct found found = find_service(to, ctx->protocol);
+    if ((!found.service && !is_vip(to)) || is_exempt())
         return connect_elsewhere(ctx);
-    const struct backend *backend = service ? decide(ctx, service, &id, peer) : NULL;
-    if (!backend || !peer->port) {
-        count_refusal(service);
+    decide(ctx, decision, &found, &choice);
+    if (!choice.backend || !decision->peer.port)
         return refuse(ECONNREFUSED);
-    }
     struct pin *pin = make_pin(sk, bpf_get_socket_cookie(ctx));
     if (!pin) {
-        peer->port = 0;
+        decision->peer.port = 0;
         return refuse(ENOMEM);
     }
-    fill(pin, to, id, backend, peer);
+    remember(pin, decision, &choice, ctx->protocol == IPPROTO_TCP);
     forget_flows(sk, ctx->protocol);
     return ALLOW;
 }
@@ -109,8 +142,9 @@ static __always_inline bool connected_through(struct bpf_sock *sk, const struct 
     return pin && sk->dst_port && pin_is_to(pin, vip);
 }
 
-static __always_inline int send_flow(struct bpf_sock_addr *ctx, struct service *service,
-                                     const struct endpoint *to, struct endpoint *peer) {
+static __always_inline int send_flow(struct bpf_sock_addr *ctx, const struct found *found,
+                                     struct decision *decision) {
+    const struct endpoint *to = &decision->vip;
     struct flows *of = bpf_sk_storage_get(&flows, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!of)
         return refuse(ENOMEM);
@@ -120,18 +154,16 @@ static __always_inline int send_flow(struct bpf_sock_addr *ctx, struct service *
     struct pin *pin = &of->pins[index];
 
     if (pin_is_to(pin, to) && pin_holds(pin)) {
-        peer->address = pin->peer;
-        peer->port = pin->peer_port;
+        decision->peer.address = pin->peer;
+        decision->peer.port = pin->peer_port;
     } else {
+        struct choice choice = {};
         if (!pin_is_to(pin, to))
             make_stray(of, pin, bpf_get_socket_cookie(ctx));
-        __u32 id = NONE;
-        const struct backend *backend = decide(ctx, service, &id, peer);
-        if (!backend || !peer->port) {
-            count_refusal(service);
+        decide(ctx, decision, found, &choice);
+        if (!choice.backend || !decision->peer.port)
             return refuse(ECONNREFUSED);
-        }
-        fill(pin, to, id, backend, peer);
+        remember(pin, decision, &choice, false);
     }
     of->latest = index;
     return ALLOW;
@@ -146,26 +178,22 @@ static __always_inline int send_elsewhere(struct bpf_sock_addr *ctx, const struc
 }
 
 // sendto() and sendmsg() with an address, on UDP.
-static __always_inline int send_to(struct bpf_sock_addr *ctx, const struct endpoint *to,
-                                   struct endpoint *peer) {
+static __always_inline int send_to(struct bpf_sock_addr *ctx, struct decision *decision) {
+    const struct endpoint *to = &decision->vip;
     struct bpf_sock *sk = ctx->sk;
 
     if (!may_be_vip(&to->address))
         return send_elsewhere(ctx, to);
-    struct service *service = find_service(to, IPPROTO_UDP);
-    if (!service && !is_vip(to))
+    struct found found = find_service(to, IPPROTO_UDP);
+    if ((!found.service && !is_vip(to)) || is_exempt())
         return send_elsewhere(ctx, to);
-    if (!service) {
-        count_refusal(NULL);
-        return refuse(ECONNREFUSED);
-    }
     struct pin *pin = find_pin(sk, bpf_get_socket_cookie(ctx));
     if (pin && connected_through(sk, pin, to)) {
-        peer->address = pin->peer;
-        peer->port = pin->peer_port;
+        decision->peer.address = pin->peer;
+        decision->peer.port = pin->peer_port;
         return ALLOW;
     }
-    return send_flow(ctx, service, to, peer);
+    return send_flow(ctx, &found, decision);
 }
 
 // What a socket connected to `peer` was connected to; false if to that itself.
@@ -175,7 +203,9 @@ static __always_inline bool connected_vip(struct bpf_sock_addr *ctx, const struc
 
     if (!sk->dst_port)
         return false;
-    const struct pin *pin = find_pin(sk, bpf_get_socket_cookie(ctx));
+    // accept() asks as well, and its sockets have nothing to find.
+    __u64 cookie = cookie_at_call(ctx);
+    const struct pin *pin = cookie ? find_pin(sk, cookie) : NULL;
     if (!pin || !pin_is_from(pin, peer))
         return false;
     vip->address = pin->vip;

@@ -27,22 +27,32 @@ static __always_inline bool is_vip(const struct endpoint *to) {
     return bpf_map_lookup_elem(&vips, &key);
 }
 
-static __always_inline struct service *find_service(const struct endpoint *to, __u8 protocol) {
+// A service and its id.
+struct found {
+    struct service *service; // null: there is none at that port
+    __u32 id;
+};
+
+static __always_inline struct found find_service(const struct endpoint *to, __u8 protocol) {
     struct vip_key key = {.address = to->address, .port = to->port, .protocol = protocol};
+    struct found found = {};
 
     // The second try is for an element that was deleted and given to another key
     // between the two lookups.
     for (int attempt = 0; attempt < 2; attempt++) {
         const struct vip *vip = bpf_map_lookup_elem(&vips, &key);
         if (!vip)
-            return NULL;
+            return found;
         __u32 id = *(const volatile __u32 *)&vip->service;
         struct service *service = bpf_map_lookup_elem(&services, &id);
         if (service && service->key.port == key.port && service->key.protocol == key.protocol &&
-            same_address(&service->key.address, &key.address))
-            return service;
+            same_address(&service->key.address, &key.address)) {
+            found.service = service;
+            found.id = id;
+            return found;
+        }
     }
-    return NULL;
+    return found;
 }
 
 static __always_inline void count_refusal(struct service *service) {

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use model::TaskId;
-use vip::{Policy, Service, ServiceKey};
+use vip::{Service, ServiceKey, Settings};
 
 use crate::identity::fingerprint;
 use crate::ids::Ids;
-use crate::layout::SliceWord;
-use crate::members::Wanted;
+use crate::layout::{CONDEMNED, SliceWord};
+use crate::members::{Tier, Wanted};
 use crate::slices::Slices;
 
 /// The services in the kernel, and what is free there.
@@ -23,6 +23,8 @@ pub(crate) struct Book {
     /// Backends that left their service, by identity. Their ids stay taken until no
     /// connection is open and no program can hold them.
     pub(crate) departed: HashMap<u64, Departed>,
+    /// Backends within their service's slow start.
+    pub(crate) warming: Vec<u32>,
     pub(crate) service_ids: Ids,
     pub(crate) backend_ids: Ids,
     pub(crate) slots: Slices,
@@ -32,9 +34,11 @@ pub(crate) struct Book {
 #[derive(Debug)]
 pub(crate) struct Installed {
     pub(crate) id: u32,
-    pub(crate) policy: Policy,
+    pub(crate) settings: Settings,
     pub(crate) slice: SliceWord,
-    /// In the order of their slots: ready ones, then draining ones, each by identity.
+    /// Whether its slots say the same as its backends; a crash may have come between.
+    pub(crate) whole: bool,
+    /// In the order of their slots: by tier, and by identity in each.
     pub(crate) members: Vec<Member>,
     /// Unknown between a restart and the first table.
     pub(crate) name: Option<String>,
@@ -48,8 +52,8 @@ pub(crate) struct Installed {
 pub(crate) struct Member {
     pub(crate) id: u32,
     pub(crate) identity: u64,
-    pub(crate) weight: u32,
-    pub(crate) draining: bool,
+    pub(crate) weight: u16,
+    pub(crate) tier: Tier,
     /// Unknown between a restart and the first table.
     pub(crate) task: Option<TaskId>,
 }
@@ -61,6 +65,27 @@ pub(crate) struct Departed {
     /// Unknown after a restart.
     pub(crate) from: Option<ServiceKey>,
     pub(crate) task: Option<TaskId>,
+    /// Whether sockets that are connected to it are to be ended.
+    pub(crate) condemned: bool,
+}
+
+/// What programs know of settings: the table has seen to the rest.
+fn for_programs(settings: Settings) -> Settings {
+    let Settings {
+        locality, unready, ..
+    } = Settings::default();
+    Settings {
+        locality,
+        unready,
+        ..settings
+    }
+}
+
+impl Departed {
+    /// What the kernel is told of it.
+    pub(crate) fn flags(&self) -> u16 {
+        if self.condemned { CONDEMNED } else { 0 }
+    }
 }
 
 impl Book {
@@ -72,13 +97,14 @@ impl Book {
 
 impl Installed {
     /// Whether the kernel already does what is wanted.
-    pub(crate) fn is(&self, policy: Policy, wanted: &[Wanted<'_>]) -> bool {
-        self.policy == policy
+    pub(crate) fn is(&self, settings: Settings, wanted: &[Wanted<'_>]) -> bool {
+        self.whole
+            && for_programs(self.settings) == for_programs(settings)
             && self.members.len() == wanted.len()
             && self.members.iter().zip(wanted).all(|(member, wanted)| {
                 member.identity == wanted.identity
                     && member.weight == wanted.weight
-                    && member.draining == wanted.draining
+                    && member.tier == wanted.tier
             })
     }
 

@@ -7,8 +7,8 @@ use std::os::fd::AsFd;
 
 use crate::Datapath;
 use crate::datapath::Stage;
-use crate::hooks::{self, Hook};
-use crate::pins::link_cgroup;
+use crate::hooks::{self, Hook, Place};
+use crate::pins::{link_cgroup, link_program};
 
 /// Something wrong with a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,15 @@ impl Datapath {
             Ok(None) => return Some("its pinned link is missing".to_owned()),
             Err(error) => return Some(format!("its pinned link cannot be opened: {error}")),
         };
+        let Place::Cgroup(attach_type) = hook.place else {
+            return match link_program(&link) {
+                Some(found) if found == program => None,
+                found => Some(format!(
+                    "its pinned link runs program {} instead of {program}",
+                    found.map_or_else(|| "none".to_owned(), |found| found.to_string())
+                )),
+            };
+        };
         match link_cgroup(&link) {
             Some(0) => return Some("its cgroup is gone".to_owned()),
             Some(id) if id != self.cgroup.id => {
@@ -54,7 +63,7 @@ impl Datapath {
             Some(_) => {}
             None => return Some("its pin is not a cgroup link; remove it".to_owned()),
         }
-        match hooks::effective(self.cgroup.fd.as_fd(), hook) {
+        match hooks::effective(self.cgroup.fd.as_fd(), attach_type) {
             Ok(ids) if ids.contains(&program) => None,
             Ok(ids) => Some(format!(
                 "program {program} is not among those that run: {ids:?}"

@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use libbpf_rs::{MapCore, MapHandle};
 use vip::ServiceKey;
 
 /// A failure of the datapath as a whole; that of one service is a [`Failure`].
@@ -62,6 +63,14 @@ pub enum DatapathError {
         #[source]
         source: libbpf_rs::Error,
     },
+    /// A map has no room for one more.
+    #[error("all {capacity} {name} of the datapath are in use; raise that capacity and restart")]
+    Full {
+        /// Its name in [`crate::Capacities`].
+        name: &'static str,
+        /// How many there are.
+        capacity: u32,
+    },
     /// A program could not be attached, replaced or detached.
     #[error("program '{hook}' could not be {action}")]
     Link {
@@ -97,6 +106,22 @@ pub enum DatapathError {
         /// How many are used.
         kept: usize,
     },
+}
+
+impl DatapathError {
+    /// Why an element could not be added to a map that is called as its capacity is. The
+    /// kernel's own answer for a full one, "Argument list too long", helps nobody.
+    pub(crate) fn unwritten(map: &MapHandle, name: &'static str, source: libbpf_rs::Error) -> Self {
+        let capacity = map.max_entries();
+        match map.keys().count() >= capacity as usize {
+            true => Self::Full { name, capacity },
+            false => Self::Map {
+                map: name,
+                action: "written",
+                source,
+            },
+        }
+    }
 }
 
 /// What a [`Failure`] is about.

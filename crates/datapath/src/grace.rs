@@ -10,6 +10,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use libbpf_rs::libbpf_sys as sys;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
+use crate::faults::{Point, pass};
+
 /// Waits for running programs.
 #[derive(Debug)]
 pub(crate) struct Grace {
@@ -34,6 +36,7 @@ impl Grace {
 
     /// Returns once every program that ran at the call has ended: tens of milliseconds.
     pub(crate) fn wait(&self) -> libbpf_rs::Result<()> {
+        pass(Point::Wait)?;
         let fd = self.inner.as_fd().as_raw_fd();
         self.outer
             .update(&0_u32.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)

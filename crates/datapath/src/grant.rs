@@ -45,8 +45,8 @@ impl Kernel {
             return Err(error);
         }
         // New ids still count what their last owner did.
-        for load in grant.fresh.iter().filter_map(|id| self.maps.load.get(*id)) {
-            load.clear();
+        for id in &grant.fresh {
+            self.maps.clear_load(*id);
         }
         Ok(grant)
     }
@@ -61,7 +61,7 @@ impl Kernel {
             self.book.backend_ids.free(id);
         }
         for (identity, departed) in grant.returned {
-            self.set_flags(departed.id, 0);
+            self.set_flags(departed.id, departed.flags());
             self.book.departed.insert(identity, departed);
         }
     }
@@ -86,7 +86,7 @@ impl Kernel {
                 id,
                 identity: wanted.identity,
                 weight: wanted.weight,
-                draining: wanted.draining,
+                tier: wanted.tier,
                 task: Some(wanted.backend.task.clone()),
             });
         }

@@ -5,6 +5,7 @@
 //! could disagree with them. Two of a million backends share a digest with a
 //! probability of about 3e-8.
 
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
 
 use vip::{Backend, BackendState, NetworkKey, Service, ServiceKey};
@@ -44,7 +45,10 @@ pub(crate) fn network_identity(network: &NetworkKey) -> u64 {
 pub(crate) fn fingerprint(service: &Service) -> u64 {
     let mut digest = Digest::new(3);
     digest.text(service.name.as_deref().unwrap_or_default());
-    digest.word(service.policy as u64);
+    let settings = service.settings;
+    digest.word(settings.policy as u64 | u64::from(settings.close) << 8);
+    digest.word(u64::from(settings.affinity) << 32 | u64::from(settings.slow_start));
+    digest.word(u64::from(settings.failures) << 32 | u64::from(settings.max_ejected));
     for backend in &service.backends {
         // Each starts anew, so that the processor works on several at a time.
         digest.word(backend_fingerprint(backend));
@@ -57,7 +61,8 @@ fn backend_fingerprint(backend: &Backend) -> u64 {
     // So that neither address can be taken for the other.
     let shape = u64::from(backend.near.is_some()) | u64::from(backend.far.is_some()) << 1;
     let draining = u64::from(backend.state == BackendState::Draining);
-    digest.word(u64::from(backend.weight) << 32 | draining << 2 | shape);
+    let preferred = u64::from(backend.preferred);
+    digest.word(u64::from(backend.weight) << 32 | preferred << 3 | draining << 2 | shape);
     digest.text(backend.task.as_str());
     if let Some(near) = &backend.near {
         digest.short_address(near.address);
@@ -67,6 +72,16 @@ fn backend_fingerprint(backend: &Backend) -> u64 {
     if let Some(far) = backend.far {
         digest.short_address(far);
     }
+    digest.finish()
+}
+
+/// What clients are hashed with here: another one on every host, the same until it is
+/// started anew, as the cookies of its namespaces are.
+pub(crate) fn hash_seed() -> u64 {
+    let mut digest = Digest::new(5);
+    // Without it all hosts hash alike, which is worse and still right.
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    digest.text(boot.trim());
     digest.finish()
 }
 
@@ -125,7 +140,7 @@ mod tests {
     use std::collections::HashSet;
 
     use model::Protocol;
-    use vip::{Near, Policy};
+    use vip::{Near, Policy, Settings};
 
     use super::*;
 
@@ -150,6 +165,7 @@ mod tests {
             far: Some("10.0.0.1:31000".parse().unwrap()),
             weight: 1,
             state: BackendState::Ready,
+            preferred: true,
         }
     }
 
@@ -223,7 +239,10 @@ mod tests {
     fn whatever_changes_in_a_service_changes_its_fingerprint() {
         let service = |name: &str, backends: &[Backend]| Service {
             name: Some(name.to_owned()),
-            policy: Policy::Random,
+            settings: Settings {
+                policy: Policy::Random,
+                ..Settings::default()
+            },
             backends: backends.to_vec(),
         };
         let one = backend("web.1");
@@ -231,7 +250,21 @@ mod tests {
             service("a", &[]),
             service("b", &[]),
             Service {
-                policy: Policy::LeastLoaded,
+                settings: Settings::default(),
+                ..service("a", &[])
+            },
+            Service {
+                settings: Settings {
+                    close: true,
+                    ..Settings::default()
+                },
+                ..service("a", &[])
+            },
+            Service {
+                settings: Settings {
+                    affinity: 60,
+                    ..Settings::default()
+                },
                 ..service("a", &[])
             },
             service("a", std::slice::from_ref(&one)),
@@ -248,6 +281,13 @@ mod tests {
                 "a",
                 &[Backend {
                     state: BackendState::Draining,
+                    ..one.clone()
+                }],
+            ),
+            service(
+                "a",
+                &[Backend {
+                    preferred: false,
                     ..one.clone()
                 }],
             ),

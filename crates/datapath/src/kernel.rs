@@ -5,25 +5,27 @@
 //! insertion (of a VIP port) makes it visible, and what is old is used again only
 //! when no program can still be reading it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::{Duration, Instant};
 
 use libbpf_rs::{ErrorKind, MapCore, MapFlags};
-use vip::{Service, ServiceKey};
+use model::Protocol;
+use vip::{Service, ServiceKey, Settings};
 
-use crate::adopt::{policy_number, read_back};
+use crate::adopt::read_back;
 use crate::alias::alias_table;
 use crate::book::{Book, Departed, Installed, Member};
+use crate::faults::{Point, pass, step};
 use crate::grace::Grace;
 use crate::grant::Grant;
 use crate::identity::{fingerprint, network_identity};
 use crate::layout::{
-    DRAINING, LIVE, MAX_COUNT, SliceWord, address_key, filter_bit, service_key, store_endpoint,
-    vip_value,
+    DRAINING, LIVE, MAX_COUNT, SliceWord, WARMING, address_key, filter_bit, monotonic, service_key,
+    store_endpoint, ticks, vip_value,
 };
-use crate::members::{Wanted, wanted};
+use crate::members::{Tier, Wanted, wanted};
 use crate::object::Maps;
 use crate::slices::Range;
 use crate::{ApplyError, DatapathError};
@@ -80,7 +82,7 @@ impl Kernel {
     ) -> Result<Change, ApplyError> {
         let wanted = wanted(key, service);
         if let Some(installed) = self.book.services.get_mut(key)
-            && installed.is(service.policy, &wanted)
+            && installed.is(service.settings, &wanted)
         {
             installed.rename(service, &wanted);
             return Ok(Change::Unchanged);
@@ -91,9 +93,11 @@ impl Kernel {
     /// Takes a service out: its port is refused from here on.
     pub(crate) fn remove(&mut self, key: &ServiceKey) -> Result<(), ApplyError> {
         self.delete(&service_key(key))?;
+        step();
         if let Some(installed) = self.book.services.remove(key) {
             self.book.service_ids.retire(installed.id);
-            self.retire(key, installed.slice, installed.members);
+            let close = installed.settings.close;
+            self.retire(key, installed.slice, installed.members, close);
         }
         Ok(())
     }
@@ -139,8 +143,9 @@ impl Kernel {
         }
     }
 
-    /// Frees what departed backends hold, if there are many.
+    /// Frees what departed backends hold, if there are many, and notes who is warm.
     pub(crate) fn tidy(&mut self) {
+        self.cool_down();
         if self.book.departed.len() > DEPARTED && self.tidied.elapsed() >= TIDY_EVERY {
             self.tidied = Instant::now();
             self.reclaim();
@@ -184,7 +189,8 @@ impl Kernel {
                 max: MAX_COUNT,
             });
         }
-        let ready = wanted.iter().filter(|wanted| !wanted.draining).count() as u32;
+        let drawn = |wanted: &&Wanted<'_>| wanted.tier == Tier::Drawn;
+        let ready = wanted.iter().filter(drawn).count() as u32;
         let count = wanted.len() as u32;
         let range = self.room("slots", self.maps.slots.len(), |book| {
             book.slots.allocate(count)
@@ -192,7 +198,7 @@ impl Kernel {
         let slice = SliceWord {
             first: range.first,
             ready,
-            draining: count - ready,
+            rest: count - ready,
         };
         let grant = match self.grant(key, wanted) {
             Ok(grant) => grant,
@@ -201,8 +207,10 @@ impl Kernel {
                 return Err(error);
             }
         };
-        self.write_backends(&grant, wanted);
+        self.write_backends(key, &grant, wanted, service.settings);
+        step();
         self.write_slots(slice, &grant.members);
+        step();
         if let Err(error) = self.publish(key, service, &grant, slice) {
             self.book.slots.free(range);
             self.give_back(grant);
@@ -222,8 +230,9 @@ impl Kernel {
         let kept: HashSet<u64> = grant.members.iter().map(|member| member.identity).collect();
         let installed = Installed {
             id: grant.service,
-            policy: service.policy,
+            settings: service.settings,
             slice,
+            whole: true,
             members: grant.members,
             name: service.name.clone(),
             fingerprint: Some(fingerprint(service)),
@@ -231,11 +240,18 @@ impl Kernel {
         if let Some(mut old) = self.book.services.insert(*key, installed) {
             old.members
                 .retain(|member| !kept.contains(&member.identity));
-            self.retire(key, old.slice, old.members);
+            self.retire(key, old.slice, old.members, service.settings.close);
         }
     }
 
-    fn write_backends(&self, grant: &Grant, wanted: &[Wanted<'_>]) {
+    fn write_backends(
+        &mut self,
+        key: &ServiceKey,
+        grant: &Grant,
+        wanted: &[Wanted<'_>],
+        settings: Settings,
+    ) {
+        let before = self.tiers(key);
         for (member, wanted) in grant.members.iter().zip(wanted) {
             let Some(entry) = self.maps.backends.get(member.id) else {
                 continue;
@@ -251,20 +267,55 @@ impl Kernel {
                 entry.network.store(network, Relaxed);
                 entry.identity.store(wanted.identity, Relaxed);
             }
-            self.set_flags(
-                member.id,
-                if wanted.draining {
-                    LIVE | DRAINING
-                } else {
-                    LIVE
-                },
-            );
+            let mut flags = match wanted.tier {
+                Tier::Draining => LIVE | DRAINING,
+                _ => LIVE | entry.flags.load(Relaxed) & WARMING,
+            };
+            // Where all are new there is nobody to spare them.
+            let joins = before.values().any(|tier| *tier != Tier::Draining)
+                && before
+                    .get(&member.id)
+                    .is_none_or(|tier| *tier == Tier::Draining);
+            if settings.slow_start > 0 && wanted.tier != Tier::Draining && joins {
+                entry.since.store(ticks(monotonic()), Relaxed);
+                flags |= WARMING;
+                self.book.warming.push(member.id);
+            }
+            self.set_flags(member.id, flags);
+            step();
         }
     }
 
+    /// Which of a service's backends programs see now, and when they use them.
+    fn tiers(&self, key: &ServiceKey) -> HashMap<u32, Tier> {
+        let installed = self.book.services.get(key);
+        let members = installed
+            .into_iter()
+            .flat_map(|installed| &installed.members);
+        members.map(|member| (member.id, member.tier)).collect()
+    }
+
+    /// Ends slow starts that are over, since the clock they are told by wraps.
+    fn cool_down(&mut self) {
+        let (now, maps) = (ticks(monotonic()), &self.maps);
+        self.book.warming.retain(|id| {
+            let Some(entry) = maps.backends.get(*id) else {
+                return false;
+            };
+            let service = maps.services.get(entry.service.load(Relaxed));
+            let window = service.map_or(0, |service| service.slow_start.load(Relaxed));
+            let warms = now.wrapping_sub(entry.since.load(Relaxed)) < window;
+            if !warms {
+                entry.flags.fetch_and(!WARMING, Relaxed);
+            }
+            warms
+        });
+    }
+
     fn write_slots(&self, slice: SliceWord, members: &[Member]) {
-        let ready = members.iter().take(slice.ready as usize);
-        let table = alias_table(&ready.map(|member| member.weight).collect::<Vec<_>>());
+        let drawn = members.iter().take(slice.ready as usize);
+        let weights: Vec<_> = drawn.map(|member| u32::from(member.weight)).collect();
+        let table = alias_table(&weights);
         for (offset, member) in members.iter().enumerate() {
             let Some(entry) = self.maps.slots.get(slice.first + offset as u32) else {
                 continue;
@@ -292,17 +343,16 @@ impl Kernel {
         let Some(entry) = self.maps.services.get(grant.service) else {
             return Ok(());
         };
-        entry.policy.store(policy_number(service.policy), Relaxed);
+        entry.store_settings(service.settings);
+        step();
         if grant.new_service {
-            store_endpoint(
-                &entry.address,
-                &entry.port,
-                Some((key.address, key.port).into()),
-            );
+            let address = (key.address, key.port).into();
+            store_endpoint(&entry.address, &entry.port, Some(address));
             entry.protocol.store(key.protocol.number(), Relaxed);
             entry.refused.store(0, Relaxed);
         }
         entry.slice.store(slice.pack(), Release);
+        step();
         if grant.new_service {
             self.pass_filter(key.address);
             self.insert(&service_key(key), grant.service)
@@ -311,18 +361,20 @@ impl Kernel {
         }
     }
 
-    fn retire(&mut self, key: &ServiceKey, slice: SliceWord, left: Vec<Member>) {
+    fn retire(&mut self, key: &ServiceKey, slice: SliceWord, left: Vec<Member>, close: bool) {
         self.book.slots.retire(Range {
             first: slice.first,
             count: slice.count(),
         });
         for member in left {
-            self.set_flags(member.id, 0);
+            step();
             let departed = Departed {
                 id: member.id,
                 from: Some(*key),
                 task: member.task,
+                condemned: close || key.protocol == Protocol::Udp,
             };
+            self.set_flags(departed.id, departed.flags());
             self.book.departed.insert(member.identity, departed);
         }
     }
@@ -358,10 +410,10 @@ impl Kernel {
     }
 
     fn insert(&self, key: &[u8], service: u32) -> Result<(), ApplyError> {
-        let inserted = self
-            .maps
-            .vips
-            .update(key, &vip_value(service), MapFlags::ANY);
+        let vips = &self.maps.vips;
+        let inserted = pass(Point::Write)
+            .map_err(libbpf_rs::Error::from)
+            .and_then(|()| vips.update(key, &vip_value(service), MapFlags::ANY));
         inserted.map_err(|source| {
             let entries = self.book.services.len() + self.book.addresses.len();
             if entries >= self.maps.vips.max_entries() as usize {
@@ -380,7 +432,10 @@ impl Kernel {
 
     /// An entry that is not there is as good as deleted.
     fn delete(&self, key: &[u8]) -> Result<(), ApplyError> {
-        match self.maps.vips.delete(key) {
+        let deleted = pass(Point::Delete)
+            .map_err(libbpf_rs::Error::from)
+            .and_then(|()| self.maps.vips.delete(key));
+        match deleted {
             Err(source) if source.kind() != ErrorKind::NotFound => Err(ApplyError::Map {
                 map: "vips",
                 source,

@@ -6,14 +6,14 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed,
+    AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed,
 };
 
 use model::Protocol;
 use vip::ServiceKey;
 
 /// `LAYOUT_VERSION` of `bpf/layout.h`.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// Bits of a slice's first slot; the rest are two counts of equal width.
 const FIRST_BITS: u32 = 24;
@@ -22,7 +22,7 @@ const COUNT_BITS: u32 = 20;
 /// How many slots the array may have, so that a slice's first one fits.
 pub(crate) const MAX_SLOTS: u32 = 1 << FIRST_BITS;
 
-/// How many ready, and how many draining, backends a service may have.
+/// How many backends a service may have in its alias table, and how many beside it.
 pub(crate) const MAX_COUNT: u32 = (1 << COUNT_BITS) - 1;
 
 /// How many networks a place holds.
@@ -30,8 +30,29 @@ pub(crate) const PLACE_NETWORKS: usize = 4;
 
 /// Flag: part of its service.
 pub(crate) const LIVE: u16 = 1;
-/// Flag: only when no other is ready.
+/// Flag: only when no other can be used.
 pub(crate) const DRAINING: u16 = 2;
+/// Flag: within its service's slow start.
+pub(crate) const WARMING: u16 = 4;
+/// Flag: gone, and the sockets connected to it are to be ended.
+pub(crate) const CONDEMNED: u16 = 8;
+
+/// `TICK_SHIFT`: a tick is 2^20 nanoseconds of the monotonic clock.
+pub(crate) const TICK_SHIFT: u32 = 20;
+
+/// `TIME_BUCKETS`.
+pub(crate) const TIME_BUCKETS: usize = 8;
+
+/// Nanoseconds of the clock that programs read.
+pub(crate) fn monotonic() -> u64 {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    time.map_or(0, |time| std::time::Duration::from(time).as_nanos() as u64)
+}
+
+/// A time in ticks, which wrap after 52 days.
+pub(crate) fn ticks(nanos: u64) -> u32 {
+    (nanos >> TICK_SHIFT) as u32
+}
 
 /// May be shared with programs through memory: any bits are valid, and whatever
 /// either side writes while it is shared is atomic.
@@ -70,10 +91,15 @@ pub(crate) struct ServiceEntry {
     pub(crate) protocol: AtomicU8,
     spare: AtomicU8,
     pub(crate) policy: AtomicU8,
-    spare_too: [AtomicU8; 3],
+    pub(crate) max_ejected: AtomicU8,
+    pub(crate) failures: AtomicU16,
     pub(crate) slice: AtomicU64,
     pub(crate) refused: AtomicU64,
-    room: [AtomicU64; 3],
+    pub(crate) affinity: AtomicU32,
+    pub(crate) slow_start: AtomicU32,
+    pub(crate) close: AtomicU8,
+    spare_too: [AtomicU8; 7],
+    room: AtomicU64,
 }
 
 /// An element of `slots`.
@@ -94,12 +120,12 @@ pub(crate) struct BackendEntry {
     pub(crate) far: Address,
     pub(crate) near_port: AtomicU16,
     pub(crate) far_port: AtomicU16,
-    pub(crate) weight: AtomicU32,
+    pub(crate) weight: AtomicU16,
+    pub(crate) flags: AtomicU16,
     pub(crate) network: AtomicU64,
     pub(crate) identity: AtomicU64,
     pub(crate) service: AtomicU32,
-    pub(crate) flags: AtomicU16,
-    zone: AtomicU16,
+    pub(crate) since: AtomicU32,
 }
 
 /// An element of `load`.
@@ -108,14 +134,65 @@ pub(crate) struct BackendEntry {
 pub(crate) struct LoadEntry {
     pub(crate) begun: AtomicU64,
     pub(crate) ended: AtomicU64,
-    room: [AtomicU64; 6],
+    pub(crate) ejected_until: AtomicU64,
+    pub(crate) stamp: AtomicU64,
+    pub(crate) answered: AtomicU32,
+    pub(crate) ewma: AtomicU32,
+    pub(crate) failing: AtomicI32,
+    pub(crate) ejections: AtomicU32,
+    pub(crate) refused: AtomicU32,
+    pub(crate) unanswered: AtomicU32,
+    pub(crate) unroutable: AtomicU32,
+    pub(crate) aborted: AtomicU32,
+}
+
+/// An element of `times`.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct TimesEntry {
+    pub(crate) buckets: [AtomicU32; TIME_BUCKETS],
+}
+
+/// The element of `control`.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct ControlEntry {
+    pub(crate) exempt: AtomicU32,
+    pub(crate) trace: AtomicI32,
+    pub(crate) every: AtomicU32,
+    spare: AtomicU32,
 }
 
 impl LoadEntry {
-    /// Makes the counters those of a new backend.
+    /// Makes it that of a new backend.
     pub(crate) fn clear(&self) {
         self.ended.store(0, Relaxed);
         self.begun.store(0, Relaxed);
+        self.ejected_until.store(0, Relaxed);
+        self.stamp.store(monotonic(), Relaxed);
+        self.failing.store(0, Relaxed);
+        for counter in [
+            &self.answered,
+            &self.ewma,
+            &self.ejections,
+            &self.refused,
+            &self.unanswered,
+            &self.unroutable,
+            &self.aborted,
+        ] {
+            counter.store(0, Relaxed);
+        }
+    }
+
+    /// Connections that are being opened.
+    pub(crate) fn pending(&self) -> u32 {
+        let answered = self.answered.load(Acquire);
+        let pending = (self.begun.load(Relaxed) as u32).wrapping_sub(answered);
+        if pending > i32::MAX as u32 {
+            0
+        } else {
+            pending
+        }
     }
 
     /// Connections that are open or being opened, and pinned flows.
@@ -136,6 +213,12 @@ unsafe impl Shared for SlotEntry {}
 unsafe impl Shared for BackendEntry {}
 // SAFETY: as above.
 unsafe impl Shared for LoadEntry {}
+// SAFETY: as above.
+unsafe impl Shared for TimesEntry {}
+// SAFETY: as above.
+unsafe impl Shared for ControlEntry {}
+// SAFETY: as above.
+unsafe impl Shared for BerthEntry {}
 // SAFETY: an atomic itself.
 unsafe impl Shared for AtomicU64 {}
 
@@ -144,32 +227,51 @@ unsafe impl Shared for AtomicU64 {}
 pub(crate) struct SliceWord {
     pub(crate) first: u32,
     pub(crate) ready: u32,
-    pub(crate) draining: u32,
+    pub(crate) rest: u32,
 }
 
 impl SliceWord {
     pub(crate) fn pack(self) -> u64 {
         u64::from(self.first)
             | u64::from(self.ready) << FIRST_BITS
-            | u64::from(self.draining) << (FIRST_BITS + COUNT_BITS)
+            | u64::from(self.rest) << (FIRST_BITS + COUNT_BITS)
     }
 
     pub(crate) fn unpack(word: u64) -> Self {
         Self {
             first: word as u32 & (MAX_SLOTS - 1),
             ready: (word >> FIRST_BITS) as u32 & MAX_COUNT,
-            draining: (word >> (FIRST_BITS + COUNT_BITS)) as u32 & MAX_COUNT,
+            rest: (word >> (FIRST_BITS + COUNT_BITS)) as u32 & MAX_COUNT,
         }
     }
 
     pub(crate) fn count(self) -> u32 {
-        self.ready + self.draining
+        self.ready + self.rest
     }
 }
 
 /// What `berths` takes.
-pub(crate) const BERTHS_BYTES: u64 = BERTH_BYTES << 15;
+pub(crate) const BERTHS_BYTES: u64 = BERTH_BYTES * BERTHS as u64;
 const BERTH_BYTES: u64 = 64;
+
+/// How many there are.
+pub(crate) const BERTHS: u32 = 1 << 15;
+
+/// An element of `berths`: what a connected socket remembers.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct BerthEntry {
+    pub(crate) cookie: AtomicU64,
+    pub(crate) vip: Address,
+    pub(crate) peer: Address,
+    pub(crate) vip_port: AtomicU16,
+    pub(crate) peer_port: AtomicU16,
+    pub(crate) backend: AtomicU32,
+    pub(crate) identity: AtomicU32,
+    pub(crate) netns: AtomicU32,
+    pub(crate) counted: AtomicU32,
+    pub(crate) state: AtomicU32,
+}
 
 /// `FILTER_BITS` and `FILTER_FACTOR`.
 const FILTER_BITS: u32 = 18;
@@ -277,7 +379,9 @@ fn address_words(ip: IpAddr) -> [u32; 4] {
 mod assertions {
     use std::mem::{offset_of, size_of};
 
-    use super::{BackendEntry, LoadEntry, ServiceEntry, SlotEntry};
+    use super::{
+        BackendEntry, BerthEntry, ControlEntry, LoadEntry, ServiceEntry, SlotEntry, TimesEntry,
+    };
     use crate::skeleton::types;
 
     macro_rules! same {
@@ -287,17 +391,38 @@ mod assertions {
         };
     }
 
-    same!(ServiceEntry, types::service: policy, slice, refused, room);
+    same!(
+        ServiceEntry, types::service:
+        policy, max_ejected, failures, slice, refused, affinity, slow_start, close, room
+    );
     const _: () = assert!(offset_of!(ServiceEntry, port) == offset_of!(types::vip_key, port));
     const _: () =
         assert!(offset_of!(ServiceEntry, protocol) == offset_of!(types::vip_key, protocol));
     same!(SlotEntry, types::slot: backend, alias, threshold, spare);
     same!(
         BackendEntry, types::backend:
-        near, far, near_port, far_port, weight, network, identity, service, flags, zone
+        near, far, near_port, far_port, weight, flags, network, identity, service, since
     );
-    const _: () = assert!(size_of::<types::berth>() == super::BERTH_BYTES as usize);
-    same!(LoadEntry, types::load: begun, ended, room);
+    same!(BerthEntry, types::berth: cookie);
+    const _: () = assert!(size_of::<BerthEntry>() == super::BERTH_BYTES as usize);
+    macro_rules! same_in_pin {
+        ($($field:ident),*) => {
+            $(const _: () = assert!(
+                offset_of!(BerthEntry, $field)
+                    == offset_of!(types::berth, pin) + offset_of!(types::pin, $field)
+            );)*
+        };
+    }
+    same_in_pin!(
+        vip, peer, vip_port, peer_port, backend, identity, netns, counted, state
+    );
+    same!(
+        LoadEntry, types::load:
+        begun, ended, ejected_until, stamp, answered, ewma, failing, ejections, refused,
+        unanswered, unroutable, aborted
+    );
+    same!(TimesEntry, types::times: buckets);
+    same!(ControlEntry, types::control: exempt, trace, every);
     const _: () = assert!(size_of::<types::vip_key>() == size_of::<super::VipKey>());
     const _: () = assert!(size_of::<types::vip>() == 8);
     const _: () = assert!(size_of::<types::place>() == 8 * super::PLACE_NETWORKS);
@@ -312,13 +437,13 @@ mod tests {
         let slice = SliceWord {
             first: MAX_SLOTS - 1,
             ready: MAX_COUNT,
-            draining: 5,
+            rest: 5,
         };
         assert_eq!(SliceWord::unpack(slice.pack()), slice);
         let slice = SliceWord {
             first: 1,
             ready: 0,
-            draining: MAX_COUNT,
+            rest: MAX_COUNT,
         };
         assert_eq!(SliceWord::unpack(slice.pack()), slice);
     }

@@ -34,14 +34,23 @@
 
 #![allow(unsafe_code)] // Maps as memory and the bpf() system call; each use says why it is sound.
 
+mod abilities;
 mod adopt;
 mod alias;
+mod apply;
 mod book;
 mod check;
 mod cost;
 mod datapath;
 mod doctor;
 mod error;
+mod events;
+mod exempt;
+mod explain;
+#[doc(hidden)]
+pub mod faults;
+mod features;
+mod foreign;
 mod grace;
 mod grant;
 mod hooks;
@@ -59,14 +68,24 @@ mod places;
 mod shared;
 mod skeleton;
 mod slices;
+mod sweep;
 mod usage;
+mod verdicts;
 
+pub use abilities::{Ability, abilities};
+pub use apply::Applied;
 pub use check::Finding;
 pub use cost::ProgramTime;
-pub use datapath::{Applied, Datapath};
+pub use datapath::Datapath;
 pub use doctor::{Requirement, probe};
 pub use error::{ApplyError, DatapathError, Failure, Subject};
+pub use events::{Decision, Event, Events, How};
+pub use exempt::{cgroup_id, cgroup_path};
+pub use explain::{Candidate, Client, Explanation, Reason};
+pub use foreign::{Foreign, foreign_programs};
 pub use mounts::{ensure_bpffs, find_cgroup2};
 pub use netns::netns_cookie_of_self;
 pub use options::{Capacities, Options};
-pub use usage::{BackendUsage, ServiceUsage};
+pub use sweep::{Means, Sweep, SweepError, SweepReport};
+pub use usage::{BackendUsage, Connects, Ejection, ServiceUsage};
+pub use verdicts::Ejected;

@@ -4,31 +4,54 @@ use vip::{Backend, BackendState, Service, ServiceKey};
 
 use crate::identity::backend_identity;
 
+/// When a backend is used; less is sooner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Tier {
+    /// In the alias table.
+    Drawn,
+    /// When none of these can be used.
+    Second,
+    /// When no ready one can be.
+    Draining,
+}
+
 /// A backend as it should be in the kernel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'t> {
     pub(crate) identity: u64,
-    pub(crate) weight: u32,
-    pub(crate) draining: bool,
+    pub(crate) weight: u16,
+    pub(crate) tier: Tier,
     pub(crate) backend: &'t Backend,
 }
 
-/// A service's backends in the order of slots: ready ones, then draining ones, each
-/// by identity, so that two tables which mean the same are the same. A backend
-/// without any address is left out: no client could use it.
+/// A service's backends in the order of slots: by tier, and by identity in each, so
+/// that two tables which mean the same are the same. A backend without any address is
+/// left out: no client could use it. Where none is preferred, all that are ready are.
 pub(crate) fn wanted<'t>(key: &ServiceKey, service: &'t Service) -> Vec<Wanted<'t>> {
+    let ready = |backend: &Backend| backend.state == BackendState::Ready;
+    let usable = |backend: &&Backend| backend.near.is_some() || backend.far.is_some();
+    let prefers = service
+        .backends
+        .iter()
+        .filter(usable)
+        .any(|backend| ready(backend) && backend.preferred);
+    let tier = |backend: &Backend| match (ready(backend), backend.preferred) {
+        (false, _) => Tier::Draining,
+        (true, false) if prefers => Tier::Second,
+        (true, _) => Tier::Drawn,
+    };
     let mut wanted: Vec<_> = service
         .backends
         .iter()
-        .filter(|backend| backend.near.is_some() || backend.far.is_some())
+        .filter(usable)
         .map(|backend| Wanted {
             identity: backend_identity(key, backend),
-            weight: backend.weight.max(1),
-            draining: backend.state == BackendState::Draining,
+            weight: u16::try_from(backend.weight.max(1)).unwrap_or(u16::MAX),
+            tier: tier(backend),
             backend,
         })
         .collect();
-    wanted.sort_unstable_by_key(|wanted| (wanted.draining, wanted.identity));
+    wanted.sort_unstable_by_key(|wanted| (wanted.tier, wanted.identity));
     wanted.dedup_by_key(|wanted| wanted.identity);
     wanted
 }
@@ -36,7 +59,7 @@ pub(crate) fn wanted<'t>(key: &ServiceKey, service: &'t Service) -> Vec<Wanted<'
 #[cfg(test)]
 mod tests {
     use model::Protocol;
-    use vip::Policy;
+    use vip::{Policy, Settings};
 
     use super::*;
 
@@ -47,6 +70,7 @@ mod tests {
             far: Some(([10, 0, 0, 1], 31_000 + number).into()),
             weight: 0,
             state,
+            preferred: true,
         }
     }
 
@@ -77,7 +101,10 @@ mod tests {
         backends.push(backends[0].clone());
         let service = Service {
             name: None,
-            policy: Policy::Random,
+            settings: Settings {
+                policy: Policy::Random,
+                ..Settings::default()
+            },
             backends: backends.clone(),
         };
 
@@ -85,7 +112,9 @@ mod tests {
         assert_eq!(wanted_now.len(), 9);
         assert!(wanted_now.iter().all(|wanted| wanted.weight == 1));
         assert_eq!(
-            wanted_now.iter().position(|wanted| wanted.draining),
+            wanted_now
+                .iter()
+                .position(|wanted| wanted.tier == Tier::Draining),
             Some(5)
         );
 

@@ -3,15 +3,20 @@
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{
     MapCore, MapFlags, MapHandle, OpenMapMut, OpenObject, PrintLevel, ProgramHandle, set_print,
 };
 
+use crate::faults::{Point, pass};
+use crate::features::Features;
 use crate::hooks::{HOOKS, Hook};
+use crate::identity::hash_seed;
 use crate::layout::{
-    BackendEntry, FILTER_WORDS, LoadEntry, ServiceEntry, Shared, SlotEntry, VERSION,
+    BERTHS, BackendEntry, BerthEntry, ControlEntry, FILTER_WORDS, LoadEntry, ServiceEntry, Shared,
+    SlotEntry, TimesEntry, VERSION,
 };
 use crate::pins::Pins;
 use crate::shared::SharedArray;
@@ -19,9 +24,9 @@ use crate::skeleton::{DatapathSkelBuilder, OpenDatapathSkel};
 use crate::{Capacities, DatapathError, netns_cookie_of_self};
 
 /// The maps that outlive the daemon. `meta` is pinned last and says that all are.
-pub(crate) const MAPS: [&str; 12] = [
-    "filter", "vips", "services", "slots", "backends", "load", "places", "berths", "sockets",
-    "flows", "strays", "meta",
+pub(crate) const MAPS: [&str; 17] = [
+    "filter", "vips", "services", "slots", "backends", "load", "times", "places", "berths",
+    "sockets", "flows", "strays", "affinity", "exempt", "control", "events", "meta",
 ];
 
 /// The maps that the loader reads and writes.
@@ -34,6 +39,11 @@ pub(crate) struct Maps {
     pub(crate) slots: SharedArray<SlotEntry>,
     pub(crate) backends: SharedArray<BackendEntry>,
     pub(crate) load: SharedArray<LoadEntry>,
+    pub(crate) times: SharedArray<TimesEntry>,
+    pub(crate) control: SharedArray<ControlEntry>,
+    pub(crate) berths: SharedArray<BerthEntry>,
+    pub(crate) exempt: MapHandle,
+    pub(crate) events: MapHandle,
 }
 
 /// A loaded object, attached to nothing.
@@ -43,6 +53,8 @@ pub(crate) struct Loaded {
     /// Every map of [`MAPS`], to be pinned.
     pub(crate) handles: Vec<(&'static str, MapHandle)>,
     pub(crate) programs: Vec<(Hook, ProgramHandle)>,
+    /// Those that end sockets, called when they are needed; none on older kernels.
+    pub(crate) sweeps: Vec<ProgramHandle>,
     /// Whether the maps are the pinned ones.
     pub(crate) adopted: bool,
 }
@@ -55,7 +67,8 @@ pub(crate) fn load(capacities: &Capacities, pins: Option<&Pins>) -> Result<Loade
     let mut open = DatapathSkelBuilder::default()
         .open(&mut storage)
         .map_err(failed("object"))?;
-    prepare(&mut open, capacities)?;
+    let features = Features::of_kernel();
+    prepare(&mut open, capacities, features)?;
     let pinned = pins.and_then(|pins| pinned_maps(&mut open, pins));
     let adopted = pinned.is_some();
     for (name, handle) in pinned.into_iter().flatten() {
@@ -67,6 +80,7 @@ pub(crate) fn load(capacities: &Capacities, pins: Option<&Pins>) -> Result<Loade
             map.reuse_fd(handle.as_fd()).map_err(failed("maps"))?;
         }
     }
+    pass(Point::Load).map_err(|source| failed("programs")(source.into()))?;
     let skeleton = open.load().map_err(failed("programs"))?;
     let object = skeleton.object();
 
@@ -80,7 +94,7 @@ pub(crate) fn load(capacities: &Capacities, pins: Option<&Pins>) -> Result<Loade
     for hook in HOOKS {
         for program in object
             .progs_mut()
-            .filter(|program| program.name() == hook.program)
+            .filter(|program| program.name() == hook.program && program.autoload())
         {
             programs.push((
                 hook,
@@ -88,6 +102,13 @@ pub(crate) fn load(capacities: &Capacities, pins: Option<&Pins>) -> Result<Loade
             ));
         }
     }
+    let sweeps = object
+        .progs_mut()
+        .filter(|program| {
+            features.sweeping && program.name().to_string_lossy().starts_with("sl_sweep")
+        })
+        .map(|program| ProgramHandle::try_from(&program).map_err(failed("programs")))
+        .collect::<Result<_, _>>()?;
     let maps = Maps::new(&handles, capacities)?;
     if !adopted {
         write_version(&handles)?;
@@ -96,24 +117,42 @@ pub(crate) fn load(capacities: &Capacities, pins: Option<&Pins>) -> Result<Loade
         maps,
         handles,
         programs,
+        sweeps,
         adopted,
     })
 }
 
 /// Sets what is fixed once the object is loaded.
-fn prepare(open: &mut OpenDatapathSkel<'_>, capacities: &Capacities) -> Result<(), DatapathError> {
+fn prepare(
+    open: &mut OpenDatapathSkel<'_>,
+    capacities: &Capacities,
+    features: Features,
+) -> Result<(), DatapathError> {
     let cookie = netns_cookie_of_self()?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.host_netns = cookie;
+        constants.hash_seed = hash_seed();
+        constants.learns = features.learning;
+    }
+    if !features.learning {
+        open.progs.sl_state.set_autoload(false);
+        open.progs.sl_retransmit.set_autoload(false);
+    }
+    if !features.sweeping {
+        open.progs.sl_sweep_tcp.set_autoload(false);
+        open.progs.sl_sweep_udp.set_autoload(false);
     }
     let maps = &mut open.maps;
-    let sizes: [(&mut OpenMapMut<'_>, u32); 7] = [
+    let sizes: [(&mut OpenMapMut<'_>, u32); 10] = [
         // Each VIP port needs an entry, and so does each address.
         (&mut maps.vips, capacities.services.saturating_mul(2)),
         // Id 0 is none, so that both have one element more.
         (&mut maps.services, capacities.services + 1),
         (&mut maps.backends, capacities.backends + 1),
         (&mut maps.load, capacities.backends + 1),
+        (&mut maps.times, capacities.backends + 1),
+        (&mut maps.affinity, capacities.affinity),
+        (&mut maps.exempt, capacities.exempt),
         (&mut maps.slots, capacities.slots),
         (&mut maps.places, capacities.places),
         (&mut maps.strays, capacities.strays),
@@ -135,6 +174,7 @@ fn pinned_maps(
 ) -> Option<Vec<(&'static str, MapHandle)>> {
     let mut found = Vec::new();
     for name in MAPS {
+        pass(Point::Open).ok()?;
         let handle = MapHandle::from_pinned_path(pins.map(name)).ok()?;
         let flags = handle.info().ok()?.info.map_flags;
         let same = open.open_object_mut().maps_mut().any(|map| {
@@ -171,7 +211,17 @@ fn write_version(handles: &[(&'static str, MapHandle)]) -> Result<(), DatapathEr
 }
 
 impl Maps {
-    fn new(
+    /// Makes what is known of a backend that of a new one.
+    pub(crate) fn clear_load(&self, id: u32) {
+        if let Some(load) = self.load.get(id) {
+            load.clear();
+        }
+        for bucket in self.times.get(id).iter().flat_map(|times| &times.buckets) {
+            bucket.store(0, Relaxed);
+        }
+    }
+
+    pub(crate) fn new(
         handles: &[(&'static str, MapHandle)],
         capacities: &Capacities,
     ) -> Result<Self, DatapathError> {
@@ -182,15 +232,20 @@ impl Maps {
                 source,
             }
         };
+        let owned = |name| MapHandle::try_from(handle(handles, name)?).map_err(unreadable(name));
         Ok(Self {
             filter: array(handles, "filter", FILTER_WORDS)?,
-            vips: MapHandle::try_from(handle(handles, "vips")?).map_err(unreadable("vips"))?,
-            places: MapHandle::try_from(handle(handles, "places")?)
-                .map_err(unreadable("places"))?,
+            vips: owned("vips")?,
+            places: owned("places")?,
             services: array(handles, "services", capacities.services + 1)?,
             slots: array(handles, "slots", capacities.slots)?,
             backends: array(handles, "backends", capacities.backends + 1)?,
             load: array(handles, "load", capacities.backends + 1)?,
+            times: array(handles, "times", capacities.backends + 1)?,
+            control: array(handles, "control", 1)?,
+            berths: array(handles, "berths", BERTHS)?,
+            exempt: owned("exempt")?,
+            events: owned("events")?,
         })
     }
 }
@@ -200,7 +255,9 @@ fn array<T: Shared>(
     name: &'static str,
     length: u32,
 ) -> Result<SharedArray<T>, DatapathError> {
-    SharedArray::map(handle(handles, name)?.as_fd(), length).map_err(|source| DatapathError::Map {
+    let handle = handle(handles, name)?;
+    let mapped = pass(Point::Memory).and_then(|()| SharedArray::map(handle.as_fd(), length));
+    mapped.map_err(|source| DatapathError::Map {
         map: name,
         action: "mapped into memory",
         source: source.into(),

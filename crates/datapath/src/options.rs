@@ -23,9 +23,9 @@ pub struct Options {
 /// count, and `getpeername()` on them shows the backend.
 ///
 /// `services`, `slots` and `backends` cost their memory at the start, since arrays
-/// are allocated whole: 64 bytes a service, 16 a slot, 128 a backend, and 2 MiB for
-/// connections. The defaults are 15 MiB; a million backends with as many slots are
-/// 140 MiB. Hash elements (VIP ports, addresses, places) are allocated as they come,
+/// are allocated whole: 64 bytes a service, 16 a slot, 160 a backend, and 2 MiB for
+/// connections. The defaults are 17 MiB; a million backends with as many slots are
+/// 170 MiB. Hash elements (VIP ports, addresses, places) are allocated as they come,
 /// about 100 bytes each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacities {
@@ -40,6 +40,11 @@ pub struct Capacities {
     pub places: u32,
     /// Replies remembered for sockets that send to more than four VIPs.
     pub strays: u32,
+    /// Clients that stay with a backend, for each service that wants it. The longest
+    /// unseen are forgotten first.
+    pub affinity: u32,
+    /// Cgroups whose processes are not translated.
+    pub exempt: u32,
 }
 
 impl Default for Capacities {
@@ -50,6 +55,8 @@ impl Default for Capacities {
             backends: 65_536,
             places: 16_384,
             strays: 4_096,
+            affinity: 16_384,
+            exempt: 1_024,
         }
     }
 }
@@ -60,7 +67,7 @@ impl Capacities {
     pub fn upfront_bytes(&self) -> u64 {
         let elements = u64::from(self.services) * 64
             + u64::from(self.slots) * 16
-            + u64::from(self.backends) * 128;
+            + u64::from(self.backends) * 160;
         elements + BERTHS_BYTES + FILTER_BYTES
     }
 
@@ -71,6 +78,8 @@ impl Capacities {
             ("backends", self.backends, MAX_SLOTS),
             ("places", self.places, MAX_SLOTS),
             ("strays", self.strays, MAX_SLOTS),
+            ("affinity", self.affinity, MAX_SLOTS),
+            ("exempt", self.exempt, MAX_SLOTS),
         ];
         match limits
             .into_iter()
@@ -90,7 +99,7 @@ mod tests {
     fn the_documented_memory_is_the_real_one() {
         assert_eq!(
             Capacities::default().upfront_bytes(),
-            (15 << 20) + (32 << 10)
+            (17 << 20) + (32 << 10)
         );
         let million = Capacities {
             slots: 1 << 20,

@@ -12,6 +12,7 @@ use libbpf_rs::query::{LinkInfo, LinkTypeInfo};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::DatapathError;
+use crate::faults::{Point, pass};
 use crate::hooks::{self, HOOKS, Hook};
 use crate::mounts::{is_bpffs, is_cgroup2};
 use crate::object::MAPS;
@@ -227,7 +228,8 @@ fn remove_link(hook: &'static str, path: &Path) -> Result<(), DatapathError> {
         }
     };
     match hooks::open_pinned(path) {
-        // A link whose cgroup is gone has nothing left to detach from.
+        // A link whose cgroup is gone has nothing left to detach from, and one to a
+        // tracepoint ends with its pin.
         Ok(link) if link_cgroup(&link).is_some_and(|id| id != 0) => {
             hooks::detach(link.as_fd()).map_err(failed("detached"))?;
         }
@@ -235,6 +237,11 @@ fn remove_link(hook: &'static str, path: &Path) -> Result<(), DatapathError> {
         _ => {}
     }
     remove(path)
+}
+
+/// The program that a link runs.
+pub(crate) fn link_program(link: &impl AsFd) -> Option<u32> {
+    Some(LinkInfo::from_fd(link.as_fd()).ok()?.prog_id)
 }
 
 /// The cgroup a link is attached to; 0 once that cgroup is gone.
@@ -256,11 +263,12 @@ fn pin_over(object: &impl AsFd, path: &Path) -> io::Result<()> {
         _ => {}
     }
     hooks::pin(object.as_fd(), &beside)?;
+    pass(Point::Move)?;
     fs::rename(&beside, path)
 }
 
 fn remove(path: &Path) -> Result<(), DatapathError> {
-    match fs::remove_file(path) {
+    match pass(Point::Remove).and_then(|()| fs::remove_file(path)) {
         Err(source) if source.kind() != ErrorKind::NotFound => Err(DatapathError::File {
             path: path.to_owned(),
             action: "removed",

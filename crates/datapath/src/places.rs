@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use libbpf_rs::{ErrorKind, MapCore, MapFlags};
 use vip::NetworkKey;
 
+use crate::faults::{Point, pass};
 use crate::identity::network_identity;
 use crate::layout::PLACE_NETWORKS;
 use crate::{Datapath, DatapathError};
@@ -21,20 +22,16 @@ impl Datapath {
         &mut self,
         places: &BTreeMap<u64, BTreeSet<NetworkKey>>,
     ) -> Result<(), DatapathError> {
-        let mut outcome = Ok(());
-        for (cookie, networks) in places {
-            outcome = outcome.and(self.set_place(*cookie, networks));
-        }
         let map = &self.kernel.maps.places;
-        let stale: Vec<_> = map
-            .keys()
-            .filter(|key| {
-                let cookie = key.as_slice().try_into().map(u64::from_ne_bytes);
-                cookie.map_or(true, |cookie| !places.contains_key(&cookie))
-            })
-            .collect();
-        for key in stale {
-            let removed = match map.delete(&key) {
+        let mut outcome = Ok(());
+        // First, since an element that goes may make room for one that comes.
+        let stale = map.keys().filter(|key| {
+            let cookie = key.as_slice().try_into().map(u64::from_ne_bytes);
+            cookie.map_or(true, |cookie| !places.contains_key(&cookie))
+        });
+        for key in stale.collect::<Vec<_>>() {
+            let deleted = pass(Point::Delete).map_err(libbpf_rs::Error::from);
+            let removed = match deleted.and_then(|()| map.delete(&key)) {
                 Err(source) if source.kind() != ErrorKind::NotFound => Err(DatapathError::Map {
                     map: "places",
                     action: "cleaned",
@@ -44,24 +41,28 @@ impl Datapath {
             };
             outcome = outcome.and(removed);
         }
+        for (cookie, networks) in places {
+            outcome = outcome.and(self.set_place(*cookie, networks));
+        }
         outcome
     }
 
     fn set_place(&self, cookie: u64, networks: &BTreeSet<NetworkKey>) -> Result<(), DatapathError> {
-        let failed = |action| {
-            move |source| DatapathError::Map {
-                map: "places",
-                action,
-                source,
-            }
-        };
         let map = &self.kernel.maps.places;
         let (key, value) = (cookie.to_ne_bytes(), place_value(networks));
         // An element that is replaced may be seen half-way, so equal ones stay.
-        let old = map.lookup(&key, MapFlags::ANY).map_err(failed("read"))?;
+        let read = pass(Point::Read).map_err(libbpf_rs::Error::from);
+        let old = read.and_then(|()| map.lookup(&key, MapFlags::ANY));
+        let old = old.map_err(|source| DatapathError::Map {
+            map: "places",
+            action: "read",
+            source,
+        })?;
         if old.as_deref() != Some(&value) {
-            map.update(&key, &value, MapFlags::ANY)
-                .map_err(failed("written"))?;
+            pass(Point::Write)
+                .map_err(libbpf_rs::Error::from)
+                .and_then(|()| map.update(&key, &value, MapFlags::ANY))
+                .map_err(|source| DatapathError::unwritten(map, "places", source))?;
         }
         if networks.len() > PLACE_NETWORKS {
             let (count, kept) = (networks.len(), PLACE_NETWORKS);

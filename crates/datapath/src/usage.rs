@@ -1,13 +1,15 @@
-//! What the programs have counted.
+//! What the programs have counted and learned.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use model::TaskId;
-use vip::{BackendState, Policy, ServiceKey};
+use vip::{BackendState, ServiceKey, Settings};
 
 use crate::Datapath;
-use crate::layout::{LoadEntry, load_endpoint};
+use crate::layout::{LoadEntry, TIME_BUCKETS, WARMING, load_endpoint, monotonic};
+use crate::members::Tier;
 
 /// A service and what its VIP port has seen on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +18,9 @@ pub struct ServiceUsage {
     pub key: ServiceKey,
     /// Its name; unknown from a restart until the first table.
     pub name: Option<String>,
-    /// How backends are chosen.
-    pub policy: Policy,
-    /// Connects and datagrams refused for want of a backend that the client could
+    /// How it treats its connections.
+    pub settings: Settings,
+    /// Connections and datagrams refused for want of a backend that the client could
     /// use, since the service exists.
     pub refused: u64,
     /// Its backends, those that left with connections still open at the end.
@@ -28,6 +30,8 @@ pub struct ServiceUsage {
 /// A backend and what it has got from clients on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendUsage {
+    /// What it is known by in the kernel, for as long as its task and addresses last.
+    pub identity: u64,
     /// Its task; unknown from a restart until the first table.
     pub task: Option<TaskId>,
     /// Its address for the host and for clients on its network.
@@ -38,11 +42,69 @@ pub struct BackendUsage {
     pub weight: u32,
     /// Nothing for one that has left the service.
     pub state: Option<BackendState>,
+    /// Whether clients on this node use it before others.
+    pub preferred: bool,
+    /// Whether it is within its service's slow start.
+    pub warming: bool,
     /// Connections that are open or being opened, and UDP sockets pinned to it. One
-    /// that was refused or reset counts until its socket is closed or connects anew.
+    /// that was reset counts until its socket is closed or connects anew.
     pub open: u32,
+    /// Those of them that are being opened.
+    pub pending: u32,
     /// Connections and pinned UDP sockets ever, since it became a backend.
     pub total: u64,
+    /// What is known of its connects.
+    pub connects: Connects,
+    /// Whether new connections keep away from it.
+    pub ejection: Option<Ejection>,
+}
+
+/// What became of the TCP connects to a backend. Counters begin anew after 2^32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Connects {
+    /// Moving average of the handshake's time: at once up, half way down in 2.1 s;
+    /// zero is unknown.
+    pub time: Duration,
+    /// How many handshakes took up to [`Connects::BOUNDS`] each, and longer.
+    pub times: [u32; TIME_BUCKETS],
+    /// Refused by the backend.
+    pub refused: u32,
+    /// Left without an answer for a second.
+    pub unanswered: u32,
+    /// To an address that could not be reached.
+    pub unroutable: u32,
+    /// Given up by the client, or failed for its own reasons.
+    pub aborted: u32,
+    /// Failures in a row; below 0 is credit that a probe has given.
+    pub failing: i32,
+}
+
+impl Connects {
+    /// Upper bounds of the first seven of [`Connects::times`].
+    pub const BOUNDS: [Duration; TIME_BUCKETS - 1] = [
+        Duration::from_micros(1 << 7),
+        Duration::from_micros(1 << 9),
+        Duration::from_micros(1 << 11),
+        Duration::from_micros(1 << 13),
+        Duration::from_micros(1 << 15),
+        Duration::from_micros(1 << 17),
+        Duration::from_micros(1 << 19),
+    ];
+
+    /// How many handshakes succeeded.
+    #[must_use]
+    pub fn established(&self) -> u64 {
+        self.times.iter().copied().map(u64::from).sum()
+    }
+}
+
+/// A backend that new connections keep away from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ejection {
+    /// For how much longer; then one connect tries it. Zero is that time.
+    pub remaining: Duration,
+    /// Which one in a row it is; each lasts twice as long as the one before.
+    pub row: u32,
 }
 
 impl Datapath {
@@ -57,16 +119,19 @@ impl Datapath {
             .map(|(key, installed)| {
                 let entry = self.kernel.maps.services.get(installed.id);
                 let backends = installed.members.iter().map(|member| {
-                    let state = match member.draining {
-                        true => BackendState::Draining,
-                        false => BackendState::Ready,
+                    let state = match member.tier {
+                        Tier::Draining => BackendState::Draining,
+                        _ => BackendState::Ready,
                     };
-                    self.backend_usage(member.id, member.task.clone(), Some(state))
+                    BackendUsage {
+                        preferred: member.tier == Tier::Drawn,
+                        ..self.backend_usage(member.id, member.task.clone(), Some(state))
+                    }
                 });
                 ServiceUsage {
                     key: *key,
                     name: installed.name.clone(),
-                    policy: installed.policy,
+                    settings: installed.settings,
                     refused: entry.map_or(0, |entry| entry.refused.load(Relaxed)),
                     backends: backends.collect(),
                 }
@@ -88,7 +153,7 @@ impl Datapath {
         services
     }
 
-    /// Connects and datagrams refused at ports of VIPs that no service has.
+    /// Connections and datagrams refused at ports of VIPs that no service has.
     #[must_use]
     pub fn refused_elsewhere(&self) -> u64 {
         self.kernel
@@ -107,13 +172,51 @@ impl Datapath {
         let maps = &self.kernel.maps;
         let (entry, load) = (maps.backends.get(id), maps.load.get(id));
         BackendUsage {
+            identity: entry.map_or(0, |entry| entry.identity.load(Relaxed)),
             task,
             near: entry.and_then(|entry| load_endpoint(&entry.near, &entry.near_port)),
             far: entry.and_then(|entry| load_endpoint(&entry.far, &entry.far_port)),
-            weight: entry.map_or(0, |entry| entry.weight.load(Relaxed)),
+            weight: entry.map_or(0, |entry| entry.weight.load(Relaxed).into()),
             state,
+            preferred: false,
+            warming: entry.is_some_and(|entry| entry.flags.load(Relaxed) & WARMING != 0),
             open: load.map_or(0, LoadEntry::open),
+            pending: load.map_or(0, LoadEntry::pending),
             total: load.map_or(0, |load| load.begun.load(Relaxed)),
+            connects: self.connects(id),
+            ejection: load.and_then(|load| load.ejection(monotonic())),
         }
+    }
+
+    fn connects(&self, id: u32) -> Connects {
+        let maps = &self.kernel.maps;
+        let Some(load) = maps.load.get(id) else {
+            return Connects::default();
+        };
+        let times = maps.times.get(id).map_or([0; TIME_BUCKETS], |times| {
+            std::array::from_fn(|bucket| {
+                let count = times.buckets.get(bucket);
+                count.map_or(0, |count| count.load(Relaxed))
+            })
+        });
+        Connects {
+            time: Duration::from_nanos(load.ewma.load(Relaxed).into()),
+            times,
+            refused: load.refused.load(Relaxed),
+            unanswered: load.unanswered.load(Relaxed),
+            unroutable: load.unroutable.load(Relaxed),
+            aborted: load.aborted.load(Relaxed),
+            failing: load.failing.load(Relaxed),
+        }
+    }
+}
+
+impl LoadEntry {
+    fn ejection(&self, now: u64) -> Option<Ejection> {
+        let until = self.ejected_until.load(Relaxed);
+        (until != 0).then(|| Ejection {
+            remaining: Duration::from_nanos(until.saturating_sub(now)),
+            row: self.ejections.load(Relaxed) & 0xff,
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use futures::stream::BoxStream;
 use mesos::{ContainerType, NetworkInfo};
 use model::{Task, TaskId, Timestamp};
 
-use crate::EngineError;
+use crate::{Discovery, EngineError};
 
 /// What an engine needs to know of the daemon that uses it.
 #[derive(Debug, Clone)]
@@ -184,4 +185,10 @@ pub trait Engine: Send + Sync + Debug {
     /// # Errors
     /// When the engine does not answer.
     async fn events(&self) -> Result<BoxStream<'static, EngineEvent>, EngineError>;
+
+    /// What it sees of containers that somebody else started; absent for an engine that
+    /// nobody else uses.
+    fn discovery(self: Arc<Self>) -> Option<Arc<dyn Discovery>> {
+        None
+    }
 }

@@ -4,7 +4,8 @@
 //! addresses, and tells what became of it. It reads the network from the task's
 //! `ContainerInfo` under Mesos' rules and from nowhere else. It keeps no state of
 //! its own: containers carry their task's id and their owner as labels, so that a
-//! restarted daemon finds them again. It never decides what should run.
+//! restarted daemon finds them again. It never decides what should run. Docker also
+//! tells what it sees of containers that somebody else started ([`Discovery`]).
 //!
 //! ```no_run
 //! use engines::{Container, DockerEngine, DockerOptions, Engine, EngineError, EngineOptions};
@@ -16,6 +17,7 @@
 //! ```
 
 mod containerd;
+mod discovery;
 mod docker;
 mod engine;
 mod error;
@@ -23,6 +25,7 @@ mod kept_logs;
 mod tail;
 
 pub use containerd::{ContainerdEngine, ContainerdOptions};
+pub use discovery::{Attached, Condition, Discovery, ExposedPort, News, Sighting};
 pub use docker::{DockerEngine, DockerOptions};
 pub use engine::{
     Container, Engine, EngineEvent, EngineInfo, EngineOptions, ExecOutcome, LogStream, Phase,

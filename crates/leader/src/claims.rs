@@ -1,12 +1,13 @@
 //! Addresses for named VIPs: claimed once, the same everywhere, kept for good.
 //!
-//! A record stays when the last app that names it is gone: the address of a name
-//! must not move because an app was deleted and deployed again.
+//! A record stays when the last app or external that names it is gone: the address of
+//! a name must not move because an app was deleted and deployed again.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use store::State;
-use vip::{VipRanges, VipRecord, Wanted};
+use vip::{EXTERNAL_FRAMEWORK, VipRanges, VipRecord, Wanted};
 
 /// What to claim, and what could not be.
 #[derive(Debug, Default)]
@@ -17,12 +18,16 @@ pub(crate) struct Claims {
     pub(crate) failures: Vec<String>,
 }
 
-/// The records that the apps' labels ask for and that do not exist.
+/// The records that labels of apps and externals ask for and that do not exist.
 pub(crate) fn missing(state: &State, framework: &str, ranges: &VipRanges) -> Claims {
     let mut claims = Claims::default();
     let mut wanted = Wanted::default();
     for app in state.apps.values() {
         wanted.extend(vip::wanted(app.port_labels(), &app.labels, framework));
+    }
+    for external in state.externals.values() {
+        let labels = external.ports.iter().map(|port| &port.labels);
+        wanted.extend(vip::wanted(labels, &BTreeMap::new(), EXTERNAL_FRAMEWORK));
     }
     wanted.names.retain(|name| {
         // Neither claimed again nor given up: somebody may repair it.

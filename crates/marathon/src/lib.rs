@@ -9,8 +9,8 @@
 //!
 //! The [`App`] serialises to what `GET` answers, and that is accepted again.
 //!
-//! Different from Marathon: a VIP label that cannot become a VIP is refused here
-//! instead of being ignored for ever, an unsupported or contradicting old form is
+//! Different from Marathon: a label that is meant for VIPs and cannot be what it says
+//! is refused here instead of being ignored for ever, an unsupported or contradicting old form is
 //! answered with 422 instead of 500, and a `GET` answer can be `PUT` as it is.
 //!
 //! This crate does no IO, has no clock and knows nothing about where tasks run.
@@ -42,7 +42,6 @@ mod service_ports;
 mod update;
 mod validate;
 mod version;
-mod vip_labels;
 
 pub use app::{
     App, CommandCheck, Container, DockerContainer, DockerParameter, EngineType, HealthCheck,

@@ -10,6 +10,7 @@ mod networks;
 mod old;
 mod ports;
 mod process;
+mod vip_labels;
 
 use model::AppId;
 
@@ -43,6 +44,7 @@ pub(crate) fn canonical(
     let dependencies = id::dependencies(definition, &mut problems);
     networks::check(definition, config, &mut problems);
     ports::check(definition, config, &mut problems);
+    vip_labels::check(definition, &mut problems);
     container::check(definition, &mut problems);
     process::check(definition, &mut problems);
     health::check(definition, &mut problems);

@@ -31,7 +31,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-const WORDS: [&str; 44] = [
+const WORDS: [&str; 47] = [
     "id",
     "cmd",
     "args",
@@ -58,6 +58,9 @@ const WORDS: [&str; 44] = [
     "name",
     "labels",
     "VIP_0",
+    "vip_port0",
+    "sealane.weight",
+    "sealane.translate",
     "networks",
     "mode",
     "networkNames",

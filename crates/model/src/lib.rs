@@ -14,6 +14,7 @@
 mod address;
 mod app_id;
 mod deployment;
+mod external;
 mod node;
 mod protocol;
 mod status;
@@ -23,6 +24,7 @@ mod time;
 
 pub use app_id::{AppId, AppIdError};
 pub use deployment::{AffectedApp, Deployment, DeploymentAction, Kill, Launch, TaskFailure};
+pub use external::{External, ExternalPort, ExternalState};
 pub use node::{Node, NodeId, PortRange};
 pub use protocol::Protocol;
 pub use status::{HealthState, TaskState, TaskStatus};

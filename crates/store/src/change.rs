@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use marathon::App;
-use model::{AppId, Deployment, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
+use model::{AppId, Deployment, External, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
 use serde::Serialize;
 use vip::VipRecord;
 
@@ -188,6 +188,17 @@ impl Change {
     /// Deletes a wish to end a task.
     pub fn delete_kill(&mut self, task: &TaskId, expect: Expect) -> &mut Self {
         self.delete(&Key::Kill(task.clone()), expect)
+    }
+
+    /// Sets what a node says of a container that somebody else started.
+    pub fn put_external(&mut self, external: &External, expect: Expect) -> &mut Self {
+        let key = Key::External(external.node.clone(), external.container.clone());
+        self.put(&key, external, expect, None)
+    }
+
+    /// Deletes what `node` said of a container.
+    pub fn delete_external(&mut self, node: &NodeId, container: &str, expect: Expect) -> &mut Self {
+        self.delete(&Key::External(node.clone(), container.to_owned()), expect)
     }
 
     fn put(

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use marathon::App;
-use model::{AppId, Deployment, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
+use model::{AppId, Deployment, External, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
 use serde::de::DeserializeOwned;
 use vip::VipRecord;
 
+use crate::changed::{Changed, Log};
 use crate::keys::Key;
 use crate::{Entry, Event, Held, Snapshot, State};
 
@@ -34,6 +35,7 @@ enum Record {
     Deployment(String, Option<Held<Deployment>>),
     Launch(AppId, Option<Held<Launch>>),
     Kill(TaskId, Option<Held<Kill>>),
+    External((NodeId, String), Option<Held<External>>),
 }
 
 impl Delta {
@@ -62,6 +64,25 @@ impl Delta {
         }
     }
 
+    /// Notes which record it changes, if any.
+    pub(crate) fn note(&self, log: &Log) {
+        let changed = match &self.record {
+            Record::Other => return,
+            Record::App(id, _) => Changed::App(id.clone()),
+            Record::Task(id, _) => Changed::Task(id.clone()),
+            Record::Status(_, task, _) => Changed::Status(task.clone()),
+            Record::Node(id, _) => Changed::Node(id.clone()),
+            Record::Vip(name, _) => Changed::Vip(name.clone()),
+            Record::Deployment(id, _) => Changed::Deployment(id.clone()),
+            Record::Launch(id, _) => Changed::Launch(id.clone()),
+            Record::Kill(id, _) => Changed::Kill(id.clone()),
+            Record::External((node, container), _) => {
+                Changed::External(node.clone(), container.clone())
+            }
+        };
+        log.note(self.revision, changed);
+    }
+
     pub(crate) fn apply(&self, state: &mut State) {
         state.revision = state.revision.max(self.revision);
         match &self.unreadable {
@@ -82,6 +103,7 @@ impl Delta {
             Record::Deployment(id, held) => set(&mut state.deployments, id, held),
             Record::Launch(id, held) => set(&mut state.launches, id, held),
             Record::Kill(id, held) => set(&mut state.kills, id, held),
+            Record::External(place, held) => set(&mut state.externals, place, held),
         }
     }
 }
@@ -124,6 +146,12 @@ impl Record {
             Key::Kill(id) => {
                 let held = read.into_record(|kill: &Kill| kill.task == id);
                 Self::Kill(id, held)
+            }
+            Key::External(node, container) => {
+                let held = read.into_record(|external: &External| {
+                    external.node == node && external.container == container
+                });
+                Self::External((node, container), held)
             }
         }
     }

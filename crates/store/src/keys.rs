@@ -10,6 +10,7 @@
 //! | deployment | `deployments/<id>` |
 //! | launch | `launches/<app>` |
 //! | kill | `kills/<task id>` |
+//! | external | `external/<node>/<container>` |
 //!
 //! An app id is written without its leading slash and with `_` for the others,
 //! which is reversible because ids never contain `_`.
@@ -32,6 +33,7 @@ pub(crate) enum Key {
     Deployment(String),
     Launch(AppId),
     Kill(TaskId),
+    External(NodeId, String),
 }
 
 impl fmt::Display for Key {
@@ -47,6 +49,9 @@ impl fmt::Display for Key {
             Self::Deployment(id) => write!(f, "deployments/{}", Escaped(id)),
             Self::Launch(id) => write!(f, "launches/{}", id.task_prefix()),
             Self::Kill(id) => write!(f, "kills/{id}"),
+            Self::External(node, container) => {
+                write!(f, "external/{}/{}", Escaped(&node.0), Escaped(container))
+            }
         }
     }
 }
@@ -78,6 +83,10 @@ impl Key {
             "deployments" => Self::Deployment(unescape(rest)?),
             "launches" => Self::Launch(app_id(rest)?),
             "kills" => Self::Kill(text(rest)?),
+            "external" => {
+                let (node, container) = rest.split_once('/').ok_or("it names no container")?;
+                Self::External(NodeId(unescape(node)?), unescape(container)?)
+            }
             _ => return Ok(None),
         };
         // A second spelling of one place would make two records of one.
@@ -159,6 +168,10 @@ mod tests {
                 Key::VipAddress("11.0.0.1".parse().unwrap()),
                 "vips/by-address/11.0.0.1",
             ),
+            (
+                Key::External(NodeId("a/b".into()), "9f86".into()),
+                "external/a%2Fb/9f86",
+            ),
         ] {
             assert_eq!(key.to_string(), expected);
             assert_eq!(Key::parse(expected), Ok(Some(key)));
@@ -175,6 +188,7 @@ mod tests {
             "tasks/",
             "status/node",
             "nodes/%zz",
+            "external/node",
             "apps/-a/versions/x",
         ] {
             assert!(Key::parse(bad).is_err(), "{bad}");
@@ -183,7 +197,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_takes_any_text(key in "\\PC{0,40}|(apps|tasks|status|nodes|vips)/\\PC{0,20}") {
+        fn parsing_takes_any_text(key in "\\PC{0,40}|(apps|tasks|status|nodes|vips|external)/\\PC{0,20}") {
             if let Ok(Some(parsed)) = Key::parse(&key) {
                 prop_assert_eq!(parsed.to_string(), key);
             }

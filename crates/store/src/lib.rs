@@ -23,6 +23,7 @@
 //! ```
 
 mod change;
+mod changed;
 mod delta;
 mod error;
 mod keys;
@@ -33,6 +34,7 @@ mod redb_store;
 mod state;
 
 pub use change::{Change, Expect};
+pub use changed::Changed;
 pub use error::StoreError;
 pub use kv::{
     Changes, Commit, Compare, Entry, Event, LeaseId, Outcome, Snapshot, Store, Watch, Write,

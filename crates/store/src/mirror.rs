@@ -7,8 +7,9 @@ use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::changed::Log;
 use crate::delta::Delta;
-use crate::{Records, State, StoreError, Watch};
+use crate::{Changed, Records, State, StoreError, Watch};
 
 /// Pauses between attempts to follow a store that fails: the first and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -23,6 +24,7 @@ const BURST: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct Mirror {
     states: watch::Receiver<Arc<State>>,
+    log: Log,
     _follower: Arc<Follower>,
 }
 
@@ -44,9 +46,11 @@ impl Mirror {
     #[must_use]
     pub fn start(records: Records) -> Self {
         let (publish, states) = watch::channel(Arc::new(State::default()));
-        let follower = tokio::spawn(follow(records, publish));
+        let log = Log::default();
+        let follower = tokio::spawn(follow(records, publish, log.clone()));
         Self {
             states,
+            log,
             _follower: Arc::new(Follower(follower)),
         }
     }
@@ -65,6 +69,14 @@ impl Mirror {
         self.states.clone()
     }
 
+    /// Which records changed after the state of revision `since` and up to that of
+    /// `until`, some perhaps more than once. `None` when nobody knows, because the store
+    /// had to be listed anew or it is too long ago: any record may have changed.
+    #[must_use]
+    pub fn changed(&self, since: u64, until: u64) -> Option<Vec<Changed>> {
+        self.log.between(since, until)
+    }
+
     /// The state once it shows `revision` or a later one.
     ///
     /// Waits as long as the store does not answer. With the revision of one's own
@@ -79,10 +91,10 @@ impl Mirror {
     }
 }
 
-async fn follow(records: Records, publish: watch::Sender<Arc<State>>) {
+async fn follow(records: Records, publish: watch::Sender<Arc<State>>, log: Log) {
     let mut pause = RETRY.0;
     loop {
-        let Err(error) = follow_once(&records, &publish, &mut pause).await;
+        let Err(error) = follow_once(&records, &publish, &log, &mut pause).await;
         match error {
             StoreError::Compacted(_) => tracing::info!(%error, "listing all records again"),
             _ => tracing::warn!(%error, ?pause, "the store is not followed; trying again"),
@@ -96,6 +108,7 @@ async fn follow(records: Records, publish: watch::Sender<Arc<State>>) {
 async fn follow_once(
     records: &Records,
     publish: &watch::Sender<Arc<State>>,
+    log: &Log,
     pause: &mut Duration,
 ) -> Result<std::convert::Infallible, StoreError> {
     let snapshot = records.store().list("").await?;
@@ -105,6 +118,8 @@ async fn follow_once(
     for (key, reason) in &state.unreadable {
         tracing::warn!(%key, %reason, "this record is not readable and left as it is");
     }
+    // Before anybody sees the state, here and below.
+    log.restart(state.revision);
     publish.send_replace(Arc::clone(&state));
     let mut copies = Copies {
         current: state,
@@ -113,6 +128,7 @@ async fn follow_once(
     loop {
         let deltas = next_burst(&mut watch).await?;
         *pause = RETRY.0;
+        deltas.iter().for_each(|delta| delta.note(log));
         publish.send_replace(copies.advance(deltas));
     }
 }

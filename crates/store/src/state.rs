@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use marathon::App;
-use model::{AppId, Deployment, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
+use model::{AppId, Deployment, External, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
 use vip::VipRecord;
 
 use crate::keys::Key;
@@ -59,6 +59,8 @@ pub struct State {
     pub launches: BTreeMap<AppId, Held<Launch>>,
     /// Wishes to end tasks.
     pub kills: BTreeMap<TaskId, Held<Kill>>,
+    /// Externals by their node and the engine's id of the container.
+    pub externals: BTreeMap<(NodeId, String), Held<External>>,
     /// Keys whose values could not be read, with the reason. They are left as they
     /// are and disturb nobody else.
     pub unreadable: BTreeMap<String, String>,
@@ -89,6 +91,19 @@ impl State {
     #[must_use]
     pub fn has_unreadable_vip(&self, name: &str) -> bool {
         self.has_unreadable(&Key::Vip(name.to_owned()))
+    }
+
+    /// Containers of which `node` has a record that cannot be read: only that node can
+    /// write it anew, or delete it.
+    pub fn unreadable_externals(&self, node: &NodeId) -> impl Iterator<Item = String> {
+        let keys = self
+            .unreadable
+            .keys()
+            .filter_map(|key| Key::parse(key).ok());
+        keys.filter_map(move |key| match key {
+            Some(Key::External(of, container)) if of == *node => Some(container),
+            _ => None,
+        })
     }
 
     fn has_unreadable(&self, key: &Key) -> bool {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{
-    AppId, Command, Deployment, Goal, Kill, Launch, Node, NodeId, Resources, Task, TaskId,
-    TaskState, TaskStatus, Timestamp,
+    AppId, Command, Deployment, External, ExternalState, Goal, Kill, Launch, Node, NodeId,
+    Resources, Task, TaskId, TaskState, TaskStatus, Timestamp,
 };
 use proptest::prelude::*;
 use store::{
-    Change, Commit, Expect, KEPT_VERSIONS, Mirror, Outcome, Records, RedbStore, State, Store, Write,
+    Change, Changed, Commit, Expect, Held, KEPT_VERSIONS, Mirror, Outcome, Records, RedbStore,
+    State, Store, Write,
 };
 use vip::VipRecord;
 
@@ -173,6 +174,20 @@ fn kill(index: usize) -> Kill {
     }
 }
 
+fn external(index: usize) -> External {
+    External {
+        node: node_id(index),
+        container: format!("c{index}"),
+        name: "web".into(),
+        kind: mesos::ContainerType::Docker,
+        state: ExternalState::Ready,
+        host_network: false,
+        network_infos: Vec::new(),
+        ports: Vec::new(),
+        problems: Vec::new(),
+    }
+}
+
 /// One random change of one random record.
 async fn step(bench: &Bench, kind: usize, index: usize, delete: bool) {
     let mut change = Change::new();
@@ -201,12 +216,15 @@ async fn step(bench: &Bench, kind: usize, index: usize, delete: bool) {
         (6, true) => change
             .delete_launch(&app_id(index), any)
             .delete_kill(&task_id(index), any),
+        (7, false) => change.put_external(&external(index), any),
+        (7, true) => change.delete_external(&node_id(index), &external(index).container, any),
         _ => {
             let keys = [
                 "tasks/x",
                 "apps/a",
                 "deployments/d1",
                 "status/no",
+                "external/one/c0",
                 "other/key",
             ];
             bench
@@ -218,23 +236,52 @@ async fn step(bench: &Bench, kind: usize, index: usize, delete: bool) {
     assert!(matches!(bench.commit(change).await, Outcome::Committed(_)));
 }
 
+/// Whatever differs between two states is among what changed.
+fn assert_told(before: &State, after: &State, changed: &[Changed]) {
+    fn differing<'a, K: Ord, T>(
+        before: &'a BTreeMap<K, Held<T>>,
+        after: &'a BTreeMap<K, Held<T>>,
+    ) -> impl Iterator<Item = &'a K> {
+        let revision = |of: &BTreeMap<K, Held<T>>, key: &K| of.get(key).map(|it| it.revision);
+        let keys = before.keys().chain(after.keys());
+        keys.filter(move |key| revision(before, key) != revision(after, key))
+    }
+    let told = |what: Changed| assert!(changed.contains(&what), "{what:?} is not in {changed:?}");
+    differing(&before.apps, &after.apps).for_each(|id| told(Changed::App(id.clone())));
+    differing(&before.tasks, &after.tasks).for_each(|id| told(Changed::Task(id.clone())));
+    differing(&before.statuses, &after.statuses).for_each(|id| told(Changed::Status(id.clone())));
+    differing(&before.nodes, &after.nodes).for_each(|id| told(Changed::Node(id.clone())));
+    differing(&before.vips, &after.vips).for_each(|id| told(Changed::Vip(id.clone())));
+    differing(&before.launches, &after.launches).for_each(|id| told(Changed::Launch(id.clone())));
+    differing(&before.kills, &after.kills).for_each(|id| told(Changed::Kill(id.clone())));
+    differing(&before.deployments, &after.deployments)
+        .for_each(|id| told(Changed::Deployment(id.clone())));
+    differing(&before.externals, &after.externals)
+        .for_each(|(node, id)| told(Changed::External(node.clone(), id.clone())));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn equals_a_fresh_list(
-        steps in prop::collection::vec((0_usize..8, 0_usize..6, any::<bool>()), 1..60),
+        steps in prop::collection::vec((0_usize..9, 0_usize..6, any::<bool>()), 1..60),
         hold in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let bench = Bench::new().await;
             let mut held = Vec::new();
+            let mut former = State::clone(&*bench.mirror.at_least(1).await);
             for (kind, index, delete) in steps {
                 step(&bench, kind, index, delete).await;
+                let seen = bench.mirror.state();
+                let changed = bench.mirror.changed(former.revision, seen.revision).unwrap();
+                assert_told(&former, &seen, &changed);
+                former = State::clone(&seen);
                 // Readers that keep states make the mirror copy instead of reuse.
                 if hold {
-                    held.push(bench.mirror.state());
+                    held.push(seen);
                 }
             }
             let fresh = bench.records.state().await.unwrap();
@@ -270,6 +317,32 @@ async fn a_broken_record_disturbs_nobody() {
         "a good record takes the place of a broken one"
     );
     assert_eq!(state.apps.len(), 2);
+}
+
+#[tokio::test]
+async fn a_node_finds_its_broken_externals() {
+    let bench = Bench::new().await;
+    let node = node_id(1);
+    let mut change = Change::new();
+    change.put_external(&external(1), Expect::Absent);
+    bench.committed(change).await;
+    let of_another_node = serde_json::to_string(&external(0)).unwrap();
+    bench.raw("external/one/c2", "{}").await;
+    bench.raw("external/two%2Fodd%25/c4", "{").await;
+    let state = bench
+        .raw("external/two%2Fodd%25/c0", &of_another_node)
+        .await;
+    assert_eq!(state.externals.len(), 1);
+    assert!(state.externals.contains_key(&(node.clone(), "c1".into())));
+    let broken: Vec<_> = state.unreadable_externals(&node).collect();
+    assert_eq!(broken, ["c0", "c4"]);
+    let mut change = Change::new();
+    for container in &broken {
+        change.delete_external(&node, container, Expect::Any);
+    }
+    let state = bench.committed(change).await;
+    assert_eq!(state.unreadable_externals(&node).count(), 0);
+    assert_eq!(state.unreadable_externals(&node_id(0)).count(), 1);
 }
 
 #[tokio::test]
@@ -419,5 +492,9 @@ async fn a_slow_mirror_lists_again() {
     futures::future::try_join_all(commits).await.unwrap();
     let mut change = Change::new();
     change.put_app(&app(0, 1), Expect::Absent);
-    assert_eq!(bench.committed(change).await.apps.len(), 1);
+    let state = bench.committed(change).await;
+    assert_eq!(state.apps.len(), 1);
+    // If changes were missed, nobody is told that there were none.
+    let changed = bench.mirror.changed(1, state.revision);
+    assert!(changed.is_none_or(|it| it.contains(&Changed::App(app_id(0)))));
 }

@@ -17,6 +17,7 @@ use model::Protocol;
 
 use crate::fragment::fragment;
 use crate::name::{APP_FRAMEWORK, check};
+use crate::settings::{SettingFlaw, is_setting};
 
 /// Characters of a label that an error message repeats.
 const MAX_QUOTE: usize = 80;
@@ -50,7 +51,7 @@ pub struct TaskLabel {
     pub label: Label,
 }
 
-/// A label that cannot become a VIP.
+/// A label that cannot become a VIP or a setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{subject}: {flaw}")]
 pub struct LabelError {
@@ -60,7 +61,7 @@ pub struct LabelError {
     pub flaw: LabelFlaw,
 }
 
-/// Why a label cannot become a VIP. Each text ends in what would work.
+/// Why a label cannot become what it is meant for. Each text ends in what would work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LabelFlaw {
     /// Blanks or control characters; they would vanish in a name unnoticed.
@@ -146,6 +147,9 @@ pub enum LabelFlaw {
         /// The label's protocol.
         protocol: Protocol,
     },
+    /// A label that is no setting.
+    #[error(transparent)]
+    Setting(#[from] SettingFlaw),
 }
 
 impl Label {
@@ -159,10 +163,16 @@ impl Label {
     /// When the value is not `HOST:PORT`; see [`LabelFlaw`].
     #[must_use]
     pub fn parse(key: &str, value: &str) -> Option<Result<Self, LabelError>> {
-        if !(key.starts_with("VIP") || key.starts_with("vip")) {
+        if !Self::is_key(key) {
             return None;
         }
         Some(read(value).map_err(|flaw| flaw.of_label(key, value)))
+    }
+
+    /// Whether a port's label with this key asks for a VIP.
+    #[must_use]
+    pub fn is_key(key: &str) -> bool {
+        key.starts_with("VIP") || key.starts_with("vip")
     }
 }
 
@@ -215,7 +225,12 @@ impl fmt::Display for Label {
 impl LabelFlaw {
     /// The flaw as an error about a label with this key and value.
     pub(crate) fn of_label(self, key: &str, value: &str) -> LabelError {
-        let subject = format!("VIP label '{}' has value '{}'", quote(key), quote(value));
+        let kind = if is_setting(key) {
+            "label"
+        } else {
+            "VIP label"
+        };
+        let subject = format!("{kind} '{}' has value '{}'", quote(key), quote(value));
         LabelError {
             subject,
             flaw: self,
@@ -232,7 +247,7 @@ impl LabelFlaw {
 }
 
 /// Text that a message can repeat: short, without control characters.
-fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let shown: String = text
         .chars()
         .take(MAX_QUOTE)
@@ -296,14 +311,14 @@ fn read_host(text: &str) -> Result<Host, LabelFlaw> {
     if text.contains([':', '[', ']']) {
         return Err(LabelFlaw::BrokenIpv6(quote(text)));
     }
-    let bare = text.trim_start_matches('/');
-    let numeric = bare
+    let name = fragment(text);
+    // What is left counts, as it is what people would look up: `1./2` is `1.2`.
+    let numeric = name
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    if numeric && bare.trim_matches('.').contains('.') {
+    if numeric && name.contains('.') {
         return Err(LabelFlaw::BrokenIpv4(quote(text)));
     }
-    let name = fragment(text);
     // The framework is not known here; the longest that every app can have counts.
     check(&name, APP_FRAMEWORK)?;
     Ok(Host::Name(name))

@@ -16,6 +16,9 @@ pub const ALIAS_ZONES: [&str; 3] = [
 /// Framework name of apps.
 pub const APP_FRAMEWORK: &str = "marathon";
 
+/// Framework name of containers that others started and labelled.
+pub const EXTERNAL_FRAMEWORK: &str = "docker";
+
 /// Longest domain name without the trailing dot (RFC 1035, section 2.3.4).
 pub const MAX_NAME: usize = 253;
 

@@ -1,8 +1,9 @@
 //! The service table: what a node's datapath and DNS are made from.
 //!
-//! It is derived from tasks, statuses and VIP records every time anew and never
-//! stored. Building it is the only place that decides which address a client on
-//! this node should use for a backend.
+//! It is derived from tasks, statuses, externals and VIP records, and never stored:
+//! [`build`] makes it from all records, a [`LiveTable`] follows each of their changes.
+//! This is the only place that decides which address a client on this node should use
+//! for a backend.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -11,10 +12,31 @@ use mesos::ContainerType;
 use model::{Protocol, TaskId};
 use serde::{Deserialize, Serialize};
 
+use crate::settings::Settings;
+
 mod backends;
 mod build;
+mod candidate;
+mod changes;
+mod contribution;
+mod draft;
+mod families;
+mod live;
+mod origin;
+mod port;
+mod problems;
+mod service_map;
+mod standpoint;
+mod target;
+mod vip_port;
+mod vips;
+mod wishes;
 
 pub use build::{TableInput, build};
+pub use changes::Changes;
+pub use live::LiveTable;
+pub use service_map::ServiceMap;
+pub use standpoint::Standpoint;
 
 /// A network on this node within which container addresses are valid.
 ///
@@ -53,17 +75,6 @@ pub struct ServiceKey {
     pub protocol: Protocol,
 }
 
-/// How a backend is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Policy {
-    /// Two weighted draws, the one with fewer open connections for its weight.
-    #[default]
-    LeastLoaded,
-    /// One weighted draw.
-    Random,
-}
-
 /// A container's own address, usable only from the right place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Near {
@@ -83,10 +94,11 @@ pub enum BackendState {
     Draining,
 }
 
-/// One instance behind a VIP.
+/// One instance or external behind a VIP.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Backend {
-    /// The task that serves.
+    /// The task that serves, or what stands for the external that does
+    /// ([`External::id`](model::External::id)).
     pub task: TaskId,
     /// For clients in this node's host namespace or on the same network; absent
     /// when the task runs elsewhere or has one address for everybody.
@@ -98,6 +110,9 @@ pub struct Backend {
     pub weight: u32,
     /// Whether it takes new connections.
     pub state: BackendState,
+    /// Whether clients on this node use it before those that are not. All of them are
+    /// unless the service prefers backends of a zone or node and this one is elsewhere.
+    pub preferred: bool,
 }
 
 /// A VIP's port with its backends.
@@ -105,8 +120,8 @@ pub struct Backend {
 pub struct Service {
     /// Fully qualified name; absent for a VIP given as an address.
     pub name: Option<String>,
-    /// How a backend is chosen.
-    pub policy: Policy,
+    /// How it treats its connections.
+    pub settings: Settings,
     /// Sorted by task and address, without duplicates; may be empty.
     pub backends: Vec<Backend>,
 }
@@ -114,7 +129,7 @@ pub struct Service {
 /// Something in the input that could not become part of the table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Problem {
-    /// The task it comes from.
+    /// The task or external it comes from.
     pub task: TaskId,
     /// What is wrong and what would work.
     pub message: String,
@@ -126,35 +141,10 @@ pub struct ServiceTable {
     /// Allocated virtual addresses, also those without any service: a port that
     /// is not in `services` is refused at once there.
     pub addresses: BTreeSet<IpAddr>,
-    /// The services. Serialised as a list of pairs, since JSON keys are text.
-    #[serde(with = "pairs")]
-    pub services: BTreeMap<ServiceKey, Service>,
+    /// The services.
+    pub services: ServiceMap,
     /// Names to virtual addresses: fully qualified, without the trailing dot.
     pub names: BTreeMap<String, BTreeSet<IpAddr>>,
-    /// What was left out, and why.
+    /// What was left out, and why; sorted, each once.
     pub problems: Vec<Problem>,
-}
-
-mod pairs {
-    //! A map whose keys are structures, as a list of pairs.
-    use std::collections::BTreeMap;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::{Service, ServiceKey};
-
-    pub(super) fn serialize<S: Serializer>(
-        map: &BTreeMap<ServiceKey, Service>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(map.iter())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<ServiceKey, Service>, D::Error> {
-        Ok(Vec::<(ServiceKey, Service)>::deserialize(deserializer)?
-            .into_iter()
-            .collect())
-    }
 }

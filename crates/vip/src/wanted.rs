@@ -27,7 +27,8 @@ impl Wanted {
 }
 
 /// The VIPs that an app or task asks for: `port_labels` are the labels of each of
-/// its ports, `labels` its own (of which only `vip_port<N>` counts).
+/// its ports, `labels` its own (of which only `vip_port<N>` counts). An external asks
+/// with its ports alone, in [`EXTERNAL_FRAMEWORK`](crate::EXTERNAL_FRAMEWORK).
 ///
 /// Labels that cannot be read are passed over here; [`build`](crate::table::build)
 /// reports them.

@@ -35,6 +35,7 @@ async fn an_agent_of_which_a_part_panics_ends_with_an_error() {
         names: Arc::default(),
         dns_clients: Arc::default(),
         logs: directory.path().join("logs"),
+        exempt: Vec::new(),
     });
     engine.script().panics_at_probes = true;
     let stop = CancellationToken::new();

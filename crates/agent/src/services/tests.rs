@@ -1,15 +1,87 @@
-//! The table of a node.
+//! The table of a node, followed through a real store.
+
+mod cost;
+mod following;
+mod running;
 
 use std::collections::BTreeMap;
 
 use mesos::{ContainerInfo, ContainerType, DockerInfo, DockerNetwork, NetworkInfo};
-use model::{AppId, Command, Goal, NodeId, Resources, Task, TaskPort, TaskState, TaskStatus};
+use model::{
+    AppId, Command, Goal, NodeId, Protocol, Resources, Task, TaskId, TaskPort, TaskState,
+    TaskStatus,
+};
 use store::{Change, Expect, Outcome, Records, RedbStore};
+use vip::BackendState;
 
 use super::*;
 
-fn bridged() -> Task {
-    let app = AppId::resolve("/web").unwrap();
+/// A store and the services of node `n1`, without a datapath.
+struct Fleet {
+    store: Arc<RedbStore>,
+    records: Records,
+    mirror: Mirror,
+    _directory: tempfile::TempDir,
+}
+
+impl Fleet {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = RedbStore::open(directory.path().join("store.redb")).await;
+        let store = Arc::new(store.unwrap());
+        let records = Records::new(Arc::clone(&store) as Arc<_>);
+        Self {
+            store,
+            mirror: Mirror::start(records.clone()),
+            records,
+            _directory: directory,
+        }
+    }
+
+    fn services(&self, kernel: Kernel) -> Services {
+        Services {
+            mirror: self.mirror.clone(),
+            node: here(),
+            ranges: VipRanges::default(),
+            dns: None,
+            names: Arc::default(),
+            kernel,
+            table: watch::Sender::new((0, Arc::default())),
+            reports: Reports::default(),
+        }
+    }
+
+    async fn commit(&self, change: Change) -> u64 {
+        committed(self.records.commit(change).await.unwrap())
+    }
+
+    async fn state(&self, change: Change) -> Arc<State> {
+        let revision = self.commit(change).await;
+        self.mirror.at_least(revision).await
+    }
+}
+
+fn committed(outcome: Outcome) -> u64 {
+    match outcome {
+        Outcome::Committed(revision) => revision,
+        Outcome::Conflict => panic!("nothing was expected"),
+    }
+}
+
+fn here() -> NodeOptions {
+    NodeOptions {
+        id: NodeId("n1".into()),
+        addresses: vec!["10.0.0.1".parse().unwrap()],
+        resources: Resources::default(),
+        ports: Vec::new(),
+        zone: None,
+        version: "1".into(),
+    }
+}
+
+/// A task of `n1` behind Docker's bridge, with a VIP label.
+fn bridged(name: &str, vip: &str) -> Task {
+    let app = AppId::resolve(name).unwrap();
     Task {
         id: TaskId::for_instance(&app, "1"),
         app,
@@ -37,7 +109,7 @@ fn bridged() -> Task {
             host_port: Some(31_000),
             service_port: 10_000,
             network_names: Vec::new(),
-            labels: BTreeMap::from([("VIP_0".to_owned(), "11.1.1.1:80".to_owned())]),
+            labels: BTreeMap::from([("VIP_0".to_owned(), vip.to_owned())]),
         }],
         health_checks: Vec::new(),
         kill_grace_ms: 0,
@@ -45,12 +117,12 @@ fn bridged() -> Task {
     }
 }
 
-fn running(task: &Task) -> TaskStatus {
+fn status(task: &Task, state: TaskState) -> TaskStatus {
     let address = ["172.17.0.2".parse().unwrap()];
     TaskStatus {
         task: task.id.clone(),
         node: task.node.clone(),
-        state: TaskState::Running,
+        state,
         message: None,
         network_infos: vec![NetworkInfo::default().assigned(&address)],
         healthy: None,
@@ -66,36 +138,15 @@ fn running(task: &Task) -> TaskStatus {
 /// After a pause longer than its lease the node has no record for a moment.
 #[tokio::test]
 async fn a_node_without_its_record_keeps_its_backends() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = RedbStore::open(directory.path().join("store.redb")).await;
-    let records = Records::new(Arc::new(store.unwrap()));
-    let mirror = Mirror::start(records.clone());
-    let task = bridged();
+    let fleet = Fleet::new().await;
+    let task = bridged("/web", "11.1.1.1:80");
     let mut change = Change::new();
     change.put_task(&task, Expect::Absent);
-    change.put_status(&running(&task), Expect::Absent);
-    let Outcome::Committed(revision) = records.commit(change).await.unwrap() else {
-        panic!("nothing was there")
-    };
-    let state = mirror.at_least(revision).await;
-    let services = Services {
-        mirror,
-        node: NodeOptions {
-            id: NodeId("n1".into()),
-            addresses: vec!["10.0.0.1".parse().unwrap()],
-            resources: Resources::default(),
-            ports: Vec::new(),
-            zone: None,
-            version: "1".into(),
-        },
-        ranges: VipRanges::default(),
-        dns: None,
-        names: Arc::default(),
-        kernel: Kernel::new(None),
-        table: watch::Sender::new((0, Arc::default())),
-        reports: Reports::default(),
-    };
-    let table = services.table_of(&state);
+    change.put_status(&status(&task, TaskState::Running), Expect::Absent);
+    let state = fleet.state(change).await;
+    let mut force = fleet.services(Kernel::new(None)).no_force();
+    force.follower.rebuild(&state);
+    let (table, _) = force.follower.settle();
     let service = table.services.values().next().unwrap();
     let backend = &service.backends[0];
     assert_eq!(backend.state, BackendState::Ready);

@@ -20,6 +20,7 @@ use crate::refusal::Refusal;
 use crate::router::no_method;
 use crate::search::Search;
 use crate::shape::{Board, Embed};
+use crate::vip_labels;
 
 /// Every method of the address, since it exists with and without a slash.
 pub(crate) async fn all(
@@ -84,6 +85,7 @@ pub(crate) async fn of_group(
 async fn create(api: &Api, params: &Params, body: &[u8]) -> Result<Response, Refusal> {
     let force = params.flag("force", false)?;
     let wanted = parse_app(body, &api.context.config)?;
+    vip_labels::check(&wanted, &api.context.vip_ranges)?;
     let mut shown = wanted.clone();
     let accepted = api
         .deploy(force, |state, now| {

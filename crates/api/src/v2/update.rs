@@ -7,12 +7,14 @@ use http::{StatusCode, header};
 use marathon::{App, Update, parse_app_with_id, parse_update, parse_updates};
 use model::{AppId, Timestamp};
 use store::State;
+use vip::VipRanges;
 
 use super::apps::location;
 use crate::change::Draft;
 use crate::context::Api;
 use crate::params::Params;
 use crate::refusal::Refusal;
+use crate::vip_labels;
 
 /// What a `PUT` or `PATCH` is about.
 ///
@@ -53,6 +55,7 @@ impl Updates {
                         Update::RollBack(version) => go_back(&former, id, version)?,
                     });
                 }
+                self.check(&wanted, &api.context.vip_ranges)?;
                 if let Self::One { id, .. } = self {
                     created = !state.apps.contains_key(id);
                 }
@@ -94,6 +97,13 @@ impl Updates {
                     _ => Ok(updates),
                 }
             }
+        }
+    }
+
+    fn check(&self, wanted: &[App], ranges: &VipRanges) -> Result<(), Refusal> {
+        match (self, wanted) {
+            (Self::One { .. }, [app]) => vip_labels::check(app, ranges),
+            _ => vip_labels::check_list(wanted, ranges),
         }
     }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use api::{ApiContext, LogStream, ProblemView, Views, VipView};
+use api::ApiContext;
 use axum::Router;
 use axum::body::Body;
-use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use mesos::NetworkInfo;
@@ -18,6 +17,8 @@ use model::{
 use serde_json::Value;
 use store::{Change, Expect, Mirror, Outcome, Records, RedbStore, State, Store};
 use tower::ServiceExt;
+
+use crate::views::FakeViews;
 
 pub(crate) struct Bench {
     pub(crate) records: Records,
@@ -244,49 +245,5 @@ fn status(task: &Task, state: TaskState, healthy: Option<bool>) -> TaskStatus {
         started: (state == TaskState::Running).then(|| Timestamp::from_millis(2048)),
         ended: None,
         exit_code: None,
-    }
-}
-
-struct FakeViews;
-
-#[async_trait::async_trait]
-impl Views for FakeViews {
-    fn vips(&self) -> Vec<VipView> {
-        vec![VipView {
-            name: Some("web.marathon.l4lb.thisdcos.directory".into()),
-            address: "11.0.0.1".parse().unwrap(),
-            port: 80,
-            protocol: Protocol::Tcp,
-            policy: vip::Policy::LeastLoaded,
-            backends: Vec::new(),
-        }]
-    }
-
-    fn status(&self) -> Value {
-        serde_json::json!({ "datapath": "attached" })
-    }
-
-    async fn logs(
-        &self,
-        task: &TaskId,
-        stream: LogStream,
-        tail: Option<usize>,
-    ) -> Result<Option<Bytes>, String> {
-        match stream {
-            LogStream::Stdout if task.as_str() == "unknown" => Ok(None),
-            LogStream::Stdout => Ok(Some(format!("{task} {tail:?}").into())),
-            LogStream::Stderr => Err("the engine does not answer; is dockerd running?".into()),
-        }
-    }
-
-    fn metrics(&self) -> String {
-        "sealane_up 1\n".into()
-    }
-
-    fn problems(&self) -> Vec<ProblemView> {
-        vec![ProblemView {
-            about: "dockerd".into(),
-            message: "does not answer".into(),
-        }]
     }
 }

@@ -11,3 +11,7 @@ mod errors;
 mod lists;
 mod system;
 mod tasks;
+mod trace;
+mod views;
+mod vip_labels;
+mod vips;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
@@ -18,8 +18,8 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, connect, getpeername, recvfrom, send,
-    sendto, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrStorage, connect, getpeername, recvfrom,
+    send, sendto, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
 
@@ -47,9 +47,11 @@ fn process() {
 }
 
 #[derive(Default)]
-struct Client {
-    sockets: HashMap<u32, OwnedFd>,
+pub(crate) struct Client {
+    pub(crate) sockets: HashMap<u32, OwnedFd>,
     opened: u32,
+    /// A child that holds what this process holds, until this end is dropped.
+    pub(crate) twin: Option<(u32, OwnedFd)>,
     hammer: Option<(Arc<AtomicBool>, JoinHandle<Tally>)>,
 }
 
@@ -70,14 +72,18 @@ impl Client {
                 return Ok(Reply::Address(serve_udp(at, &name)));
             }
             Order::Open { tcp } => return self.open(tcp).map(Reply::Socket),
+            Order::OpenSix { tcp, only } => return self.open_six(tcp, only).map(Reply::Socket),
             Order::Connect { socket, to } => {
-                connect(self.sockets[&socket].as_raw_fd(), &ipv4(to))?;
+                connect(
+                    self.sockets[&socket].as_raw_fd(),
+                    &SockaddrStorage::from(to),
+                )?;
             }
             Order::Start { socket, to } => self.start(socket, to)?,
             Order::Disconnect { socket } => self.disconnect(socket)?,
             Order::Peer { socket } => {
-                let peer: SockaddrIn = getpeername(self.sockets[&socket].as_raw_fd())?;
-                return Ok(Reply::Address(SocketAddr::V4(SocketAddrV4::from(peer))));
+                let peer = getpeername(self.sockets[&socket].as_raw_fd())?;
+                return Ok(Reply::Address(plain(&peer).unwrap()));
             }
             Order::Send { socket, text } => {
                 send(
@@ -88,7 +94,8 @@ impl Client {
             }
             Order::SendTo { socket, to, text } => {
                 let fd = self.sockets[&socket].as_raw_fd();
-                sendto(fd, text.as_bytes(), &ipv4(to), MsgFlags::empty())?;
+                let to = SockaddrStorage::from(to);
+                sendto(fd, text.as_bytes(), &to, MsgFlags::empty())?;
             }
             Order::Receive { socket } => return self.receive(socket),
             Order::Close { socket } => drop(self.sockets.remove(&socket)),
@@ -102,17 +109,30 @@ impl Client {
                 stop.store(true, Ordering::Relaxed);
                 return Ok(Reply::Tally(thread.join().unwrap()));
             }
+            Order::Dial { to, count } => {
+                let mut tally = Tally::default();
+                (0..count).for_each(|_| note(&mut tally, to));
+                return Ok(Reply::Tally(tally));
+            }
+            Order::Call(call) => return self.call(call),
         }
         Ok(Reply::Done)
     }
 
     fn open(&mut self, tcp: bool) -> Result<u32, Errno> {
-        let kind = if tcp {
-            SockType::Stream
-        } else {
-            SockType::Datagram
-        };
-        let fd = socket(AddressFamily::Inet, kind, SockFlag::SOCK_CLOEXEC, None)?;
+        let flags = SockFlag::SOCK_CLOEXEC;
+        self.keep(socket(AddressFamily::Inet, kind(tcp), flags, None)?)
+    }
+
+    fn open_six(&mut self, tcp: bool, only: bool) -> Result<u32, Errno> {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let fd = socket(AddressFamily::Inet6, kind(tcp), flags, None)?;
+        setsockopt(&fd, sockopt::Ipv6V6Only, &only)?;
+        self.keep(fd)
+    }
+
+    /// The number that a new socket is known by. Waiting for data ends some time.
+    pub(crate) fn keep(&mut self, fd: OwnedFd) -> Result<u32, Errno> {
         setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::new(5, 0))?;
         self.opened += 1;
         self.sockets.insert(self.opened, fd);
@@ -122,7 +142,7 @@ impl Client {
     fn start(&self, socket: u32, to: SocketAddr) -> Result<(), Errno> {
         let fd = &self.sockets[&socket];
         fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        match connect(fd.as_raw_fd(), &ipv4(to)) {
+        match connect(fd.as_raw_fd(), &SockaddrStorage::from(to)) {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(()),
             Err(errno) => Err(errno),
         }
@@ -143,41 +163,55 @@ impl Client {
     }
 
     fn receive(&self, socket: u32) -> Result<Reply, Errno> {
-        let mut buffer = [0; 512];
+        let mut buffer = vec![0; 65_536];
         let (length, from) =
-            recvfrom::<SockaddrIn>(self.sockets[&socket].as_raw_fd(), &mut buffer)?;
+            recvfrom::<SockaddrStorage>(self.sockets[&socket].as_raw_fd(), &mut buffer)?;
         let text = String::from_utf8_lossy(&buffer[..length])
             .trim_end()
             .to_owned();
         Ok(Reply::Text {
-            from: from.map(|from| SocketAddr::V4(SocketAddrV4::from(from))),
+            from: from.as_ref().and_then(plain),
             text,
         })
     }
 }
 
-fn ipv4(address: SocketAddr) -> SockaddrIn {
-    match address {
-        SocketAddr::V4(address) => address.into(),
-        SocketAddr::V6(address) => panic!("{address} is not IPv4"),
+fn kind(tcp: bool) -> SockType {
+    if tcp {
+        SockType::Stream
+    } else {
+        SockType::Datagram
     }
+}
+
+/// Nothing for what is no address, as TCP gives when it is asked who sent.
+pub(crate) fn plain(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let four = address.as_sockaddr_in().copied();
+    let six = address.as_sockaddr_in6().copied();
+    four.map(|four| SocketAddr::V4(four.into()))
+        .or_else(|| six.map(|six| SocketAddr::V6(six.into())))
 }
 
 fn hammer(to: SocketAddr, stop: &AtomicBool) -> Tally {
     let mut tally = Tally::default();
     while !stop.load(Ordering::Relaxed) {
-        match ask(to) {
-            Ok(name) if !name.is_empty() => *tally.answers.entry(name).or_default() += 1,
-            Ok(_) => *tally.failures.entry(0).or_default() += 1,
-            Err(error) => {
-                *tally
-                    .failures
-                    .entry(error.raw_os_error().unwrap_or(-1))
-                    .or_default() += 1;
-            }
-        }
+        note(&mut tally, to);
     }
     tally
+}
+
+/// Asks once, and notes what comes of it.
+fn note(tally: &mut Tally, to: SocketAddr) {
+    match ask(to) {
+        Ok(name) if !name.is_empty() => *tally.answers.entry(name).or_default() += 1,
+        Ok(_) => *tally.failures.entry(0).or_default() += 1,
+        Err(error) => {
+            *tally
+                .failures
+                .entry(error.raw_os_error().unwrap_or(-1))
+                .or_default() += 1;
+        }
+    }
 }
 
 /// The name of whoever answers at `to`.

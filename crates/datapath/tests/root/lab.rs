@@ -13,7 +13,7 @@ use datapath::{Applied, BackendUsage, Capacities, Datapath, Options, ServiceUsag
 use model::Protocol;
 use nix::mount::{MntFlags, umount2};
 use tempfile::TempDir;
-use vip::{Backend, BackendState, Near, NetworkKey, Policy, Service, ServiceKey, ServiceTable};
+use vip::{Backend, BackendState, Near, NetworkKey, Service, ServiceKey, ServiceTable};
 
 use crate::orders::{Order, Reply, SOCKET, Tally};
 
@@ -79,7 +79,7 @@ impl Lab {
         let path = self.directory.path().join(format!("client-{number}"));
         let listener = UnixListener::bind(&path).unwrap();
         let process = Command::new(std::env::current_exe().unwrap())
-            .args(["client::process", "--exact", "--ignored"])
+            .args(["client::process", "--exact", "--ignored", "--nocapture"])
             .env(SOCKET, &path)
             .stdout(Stdio::null())
             .spawn()
@@ -289,6 +289,8 @@ pub(crate) fn small() -> Capacities {
         backends: 1_024,
         places: 64,
         strays: 64,
+        affinity: 1_024,
+        exempt: 16,
     }
 }
 
@@ -304,6 +306,7 @@ pub(crate) fn far(task: &str, address: SocketAddr) -> Backend {
         far: Some(address),
         weight: 1,
         state: BackendState::Ready,
+        preferred: true,
     }
 }
 
@@ -331,9 +334,8 @@ pub(crate) fn table(services: &[(SocketAddr, Protocol, &[Backend])]) -> ServiceT
             protocol: *protocol,
         };
         let service = Service {
-            name: None,
-            policy: Policy::LeastLoaded,
             backends: backends.to_vec(),
+            ..Service::default()
         };
         table.addresses.insert(vip.ip());
         table.services.insert(key, service);

@@ -13,8 +13,11 @@ fn server(name: &str) -> Backend {
     far(name, serve_tcp("127.0.0.1:0".parse().unwrap(), name))
 }
 
+/// How many programs there are.
+const HOOKS: usize = 11;
+
 #[test]
-fn programs_outlive_the_daemon_and_counts_its_restart() {
+fn h1_programs_outlive_the_daemon_and_counts_its_restart() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let (a, b) = (server("a"), server("b"));
@@ -57,7 +60,7 @@ fn programs_outlive_the_daemon_and_counts_its_restart() {
 }
 
 #[test]
-fn a_restart_under_load_fails_no_connect() {
+fn h2_a_restart_under_load_fails_no_connect() {
     let mut lab = Lab::new();
     lab.apply(&table(&[(vip(80), Tcp, &[server("a"), server("b")])]));
     let mut client = lab.client();
@@ -71,7 +74,7 @@ fn a_restart_under_load_fails_no_connect() {
 }
 
 #[test]
-fn other_capacities_take_over_with_the_first_table() {
+fn h3_other_capacities_take_over_with_the_first_table() {
     let mut lab = Lab::new();
     let wanted = table(&[(vip(80), Tcp, &[server("a")])]);
     lab.apply(&wanted);
@@ -80,7 +83,7 @@ fn other_capacities_take_over_with_the_first_table() {
     lab.datapath = None;
     lab.options.capacities.slots *= 2;
     lab.open();
-    assert_eq!(lab.datapath().check().len(), 5);
+    assert_eq!(lab.datapath().check().len(), HOOKS);
     assert_eq!(lab.apply(&wanted).added, 1);
     assert_eq!(lab.datapath().check(), []);
     let tally = client.rest();
@@ -94,7 +97,7 @@ fn other_capacities_take_over_with_the_first_table() {
 }
 
 #[test]
-fn another_layout_takes_over_with_the_first_table() {
+fn h3_another_layout_takes_over_with_the_first_table() {
     use libbpf_rs::{MapCore, MapFlags, MapHandle};
     let mut lab = Lab::new();
     let wanted = table(&[(vip(80), Tcp, &[server("a")])]);
@@ -106,7 +109,7 @@ fn another_layout_takes_over_with_the_first_table() {
     pin_strangers(&lab);
     client.hammer(vip(80));
     lab.open();
-    assert_eq!(lab.datapath().check().len(), 5);
+    assert_eq!(lab.datapath().check().len(), HOOKS);
     assert_eq!(lab.apply(&wanted).added, 1);
     assert_eq!(lab.datapath().check(), []);
     let tally = client.rest();
@@ -114,7 +117,7 @@ fn another_layout_takes_over_with_the_first_table() {
         tally.failures.is_empty() && !tally.answers.is_empty(),
         "{tally:?}"
     );
-    for (directory, count) in [("links", 5), ("maps", 12)] {
+    for (directory, count) in [("links", HOOKS), ("maps", 17)] {
         let pins = fs::read_dir(lab.options.pins.join(directory)).unwrap();
         assert_eq!(pins.count(), count, "{directory}");
     }
@@ -155,7 +158,7 @@ fn pin_strangers(lab: &Lab) {
 }
 
 #[test]
-fn services_stay_until_a_table_says_otherwise() {
+fn h2_services_stay_until_a_table_says_otherwise() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let local = serve_tcp("127.0.0.1:0".parse().unwrap(), "local");
@@ -181,7 +184,7 @@ fn two_daemons_do_not_share_pins() {
 }
 
 #[test]
-fn a_link_that_is_gone_is_found_and_repaired() {
+fn h4_a_link_that_is_gone_is_found_and_repaired() {
     let mut lab = Lab::new();
     let wanted = table(&[(vip(80), Tcp, &[server("a")])]);
     lab.apply(&wanted);
@@ -197,7 +200,7 @@ fn a_link_that_is_gone_is_found_and_repaired() {
 }
 
 #[test]
-fn a_link_on_another_cgroup_is_replaced() {
+fn h4_a_link_on_another_cgroup_is_replaced() {
     let mut lab = Lab::new();
     lab.apply(&table(&[(vip(80), Tcp, &[server("a")])]));
     let elsewhere = Lab::new();
@@ -213,7 +216,7 @@ fn a_link_on_another_cgroup_is_replaced() {
 }
 
 #[test]
-fn uninstalling_leaves_nothing_and_breaks_nothing() {
+fn k7_uninstalling_leaves_nothing_and_breaks_nothing() {
     let mut lab = Lab::new();
     let local = serve_tcp("127.0.0.1:0".parse().unwrap(), "local");
     lab.apply(&table(&[(local, Tcp, &[server("backend")])]));
@@ -230,7 +233,7 @@ fn uninstalling_leaves_nothing_and_breaks_nothing() {
 }
 
 #[test]
-fn broken_entries_are_dropped_and_come_back() {
+fn h7_broken_entries_are_dropped_and_come_back() {
     let mut lab = Lab::new();
     let wanted = table(&[
         (vip(80), Tcp, &[server("a")]),

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calls::Call;
+
 /// Names the unix socket on which a client process takes its orders.
 pub(crate) const SOCKET: &str = "SEALANE_DATAPATH_CLIENT";
 
@@ -17,6 +19,8 @@ pub(crate) enum Order {
     Serve { at: SocketAddr, name: String },
     /// `socket()`, TCP or UDP.
     Open { tcp: bool },
+    /// `socket()` for IPv6, and for IPv4 through it unless `only`.
+    OpenSix { tcp: bool, only: bool },
     /// `connect()`.
     Connect { socket: u32, to: SocketAddr },
     /// `connect()` without waiting.
@@ -41,6 +45,10 @@ pub(crate) enum Order {
     Hammer { to: SocketAddr },
     /// End that and tell how it went.
     Rest,
+    /// Connect, read, close, so many times.
+    Dial { to: SocketAddr, count: u32 },
+    /// One of the rarer system calls.
+    Call(Call),
 }
 
 /// How it went.
@@ -54,6 +62,8 @@ pub(crate) enum Reply {
         from: Option<SocketAddr>,
         text: String,
     },
+    Texts(Vec<(SocketAddr, String)>),
+    Number(u64),
     Failed {
         errno: i32,
         micros: u64,

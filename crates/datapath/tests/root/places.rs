@@ -36,7 +36,7 @@ fn container(lab: &Lab) -> (Client, u64, SocketAddr, SocketAddr) {
 }
 
 #[test]
-fn a_container_uses_near_addresses_only_of_its_networks() {
+fn a6_a_container_uses_near_addresses_only_of_its_networks() {
     let mut lab = Lab::new();
     let (mut client, cookie, close, distant) = container(&lab);
     let backend = Backend {
@@ -65,7 +65,7 @@ fn a_container_uses_near_addresses_only_of_its_networks() {
 }
 
 #[test]
-fn the_host_uses_near_addresses_of_every_network() {
+fn a6_the_host_uses_near_addresses_of_every_network() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let serve = |name| serve_tcp("127.0.0.1:0".parse().unwrap(), name);
@@ -143,7 +143,7 @@ fn places_survive_a_restart_and_the_excess_is_told() {
 }
 
 #[test]
-fn the_host_and_a_container_have_different_cookies() {
+fn k5_the_host_and_a_container_have_different_cookies() {
     let lab = Lab::new();
     let cookie = lab.client().leave_host();
     let own = netns_cookie_of_self().unwrap();

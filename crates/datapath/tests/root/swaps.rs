@@ -15,7 +15,7 @@ fn servers(names: &[&str]) -> Vec<Backend> {
 }
 
 #[test]
-fn replacing_every_backend_fails_no_connect() {
+fn c6_replacing_every_backend_fails_no_connect() {
     let mut lab = Lab::new();
     let (blue, green) = (servers(&["b1", "b2", "b3"]), servers(&["g1", "g2"]));
     let tables = [
@@ -43,7 +43,7 @@ fn replacing_every_backend_fails_no_connect() {
 }
 
 #[test]
-fn slots_ids_and_backends_are_used_again() {
+fn h6_slots_ids_and_backends_are_used_again() {
     let capacities = Capacities {
         services: 4,
         slots: 8,
@@ -91,7 +91,7 @@ fn a_backend_with_open_connections_keeps_its_id() {
 }
 
 #[test]
-fn a_full_map_concerns_one_service_only() {
+fn h5_a_full_map_concerns_one_service_only() {
     let capacities = Capacities {
         services: 2,
         slots: 16,

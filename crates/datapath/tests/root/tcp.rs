@@ -14,7 +14,7 @@ fn server(name: &str) -> Backend {
 }
 
 #[test]
-fn a_vip_reaches_its_backends_as_they_come_and_go() {
+fn a1_a_vip_reaches_its_backends_as_they_come_and_go() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let (a, b) = (server("a"), server("b"));
@@ -43,7 +43,7 @@ fn the_peer_is_the_vip() {
 }
 
 #[test]
-fn unknown_ports_and_protocols_are_refused() {
+fn a12_unknown_ports_and_protocols_are_refused() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     lab.apply(&table(&[(vip(80), Tcp, &[server("a")])]));
@@ -68,7 +68,7 @@ fn other_destinations_are_left_alone() {
 }
 
 #[test]
-fn weights_are_respected() {
+fn f2_weights_are_respected() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let weighted = |name, weight| Backend {
@@ -80,7 +80,7 @@ fn weights_are_respected() {
     wanted
         .services
         .values_mut()
-        .for_each(|service| service.policy = Policy::Random);
+        .for_each(|service| service.settings.policy = Policy::Random);
     lab.apply(&wanted);
     let mut names: BTreeMap<String, u32> = BTreeMap::new();
     for _ in 0..3_000 {
@@ -93,7 +93,7 @@ fn weights_are_respected() {
 }
 
 #[test]
-fn the_less_loaded_backend_is_preferred() {
+fn f4_the_less_loaded_backend_is_preferred() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let busy = server("busy");
@@ -120,7 +120,7 @@ fn the_less_loaded_backend_is_preferred() {
 }
 
 #[test]
-fn draining_backends_are_the_last_resort() {
+fn c4_draining_backends_are_the_last_resort() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let (a, b) = (server("a"), server("b"));
@@ -131,7 +131,7 @@ fn draining_backends_are_the_last_resort() {
 }
 
 #[test]
-fn ports_of_a_vip_are_apart() {
+fn a2_ports_of_a_vip_are_apart() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let (a, b) = (server("a"), server("b"));
@@ -159,7 +159,7 @@ fn an_address_that_is_no_vip_any_more_is_ordinary() {
 }
 
 #[test]
-fn a_refusing_backend_is_told_from_a_refusing_vip() {
+fn l1_a_refusing_backend_is_told_from_a_refusing_vip() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     lab.apply(&table(&[(vip(80), Tcp, &[far("deaf", deaf_port())])]));

@@ -39,7 +39,7 @@ fn a_connected_socket_sees_only_the_vip() {
 }
 
 #[test]
-fn an_unconnected_socket_keeps_its_backend_and_hears_the_vip() {
+fn d4_an_unconnected_socket_keeps_its_backend_and_hears_the_vip() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let backends: Vec<_> = ["a", "b", "c", "d"].map(server).into();
@@ -90,7 +90,7 @@ fn unknown_ports_are_refused_for_datagrams_too() {
 }
 
 #[test]
-fn one_port_over_both_protocols() {
+fn a3_one_port_over_both_protocols() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let tcp = far("tcp", serve_tcp("127.0.0.1:0".parse().unwrap(), "tcp"));
@@ -105,10 +105,13 @@ fn one_port_over_both_protocols() {
     lab.apply(&table(&[(vip(53), Tcp, &[tcp])]));
     assert_refused(client.send_to(socket, vip(53), "q"));
     assert_eq!(client.who(vip(53)).unwrap(), "tcp");
+    lab.apply(&table(&[(vip(53), Udp, &[server("udp")])]));
+    assert_eq!(exchange(&mut client, socket, vip(53), "q").1, "udp");
+    assert_refused(client.who(vip(53)));
 }
 
 #[test]
-fn vips_that_share_a_backend_are_told_apart_by_the_last_question() {
+fn b2_vips_that_share_a_backend_are_told_apart_by_the_last_question() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let shared = server("shared");
@@ -121,7 +124,7 @@ fn vips_that_share_a_backend_are_told_apart_by_the_last_question() {
 }
 
 #[test]
-fn more_vips_than_pins_still_answer_under_their_own_name() {
+fn b2_more_vips_than_pins_still_answer_under_their_own_name() {
     let mut lab = Lab::new();
     let mut client = lab.client();
     let backends: Vec<_> = (0..9).map(|number| server(&format!("s{number}"))).collect();

@@ -46,3 +46,8 @@ pub(super) fn network(labels: &HashMap<String, String>) -> NetworkInfo {
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default()
 }
+
+/// Whether a Sealane started the container, this one or another one.
+pub(super) fn claimed(labels: Option<&HashMap<String, String>>) -> bool {
+    labels.is_some_and(|labels| labels.contains_key(OWNER))
+}

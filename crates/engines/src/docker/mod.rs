@@ -2,7 +2,8 @@
 //!
 //! A task's container is named as the task and carries labels with its owner, its
 //! task and the network entry that was asked for ([`labels`]); nothing else is
-//! remembered, and containers without our owner's label do not exist for us.
+//! remembered. Containers without our owner's label do not exist for us,
+//! except that it can be told what runs beside ours (`external`).
 //!
 //! What is sent to Docker is computed from the task alone, without asking anybody
 //! (`draft`, `network`, `parameters`), and what Docker shows is read in one place
@@ -16,6 +17,7 @@ mod connection;
 mod draft;
 mod events;
 mod exec;
+mod external;
 mod failure;
 mod find;
 mod image;
@@ -28,6 +30,7 @@ mod start;
 mod stop;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,7 +40,8 @@ use mesos::ContainerType;
 use model::{Task, TaskId};
 
 use crate::{
-    Container, Engine, EngineError, EngineEvent, EngineInfo, EngineOptions, ExecOutcome, LogStream,
+    Container, Discovery, Engine, EngineError, EngineEvent, EngineInfo, EngineOptions, ExecOutcome,
+    LogStream,
 };
 use connection::Connection;
 use failure::ENGINE;
@@ -154,6 +158,10 @@ impl Engine for DockerEngine {
 
     async fn events(&self) -> Result<BoxStream<'static, EngineEvent>, EngineError> {
         self.watched(self.hints().await).await
+    }
+
+    fn discovery(self: Arc<Self>) -> Option<Arc<dyn Discovery>> {
+        Some(self)
     }
 }
 

@@ -50,7 +50,8 @@ pub(super) fn addressed_network(seen: &ContainerInspectResponse) -> Option<&str>
     (mode != "host" && mode != "none").then_some(mode)
 }
 
-fn mode(seen: &ContainerInspectResponse) -> &str {
+/// Docker's network mode: `host`, `none`, `container:<id>`, or a network.
+pub(super) fn mode(seen: &ContainerInspectResponse) -> &str {
     let mode = seen
         .host_config
         .as_ref()
@@ -96,7 +97,7 @@ fn networks(
     (vec![info], names)
 }
 
-fn addresses(endpoint: &EndpointSettings) -> Vec<IpAddr> {
+pub(super) fn addresses(endpoint: &EndpointSettings) -> Vec<IpAddr> {
     let texts = [&endpoint.ip_address, &endpoint.global_ipv6_address];
     texts
         .into_iter()

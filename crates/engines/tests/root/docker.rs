@@ -1,5 +1,6 @@
 //! Docker: the suite, and what only Docker does.
 
+mod external;
 mod parameters;
 mod place;
 

@@ -1,8 +1,9 @@
 //! Addresses for names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use model::{External, ExternalPort, ExternalState, NodeId, Protocol};
 use store::Expect;
 use vip::{VipRanges, VipRecord};
 
@@ -28,6 +29,72 @@ async fn a_name_gets_its_first_address_and_keeps_it() {
         .await;
     let state = bench.rest().await;
     assert_eq!(*state.vips["shop.marathon"].record, expected, "for good");
+    bench.end().await;
+}
+
+/// A container that somebody else started, with these VIPs.
+fn external(container: &str, vips: &[&str]) -> External {
+    let keys = (0..).map(|index| format!("VIP_{index}"));
+    let labels = keys.zip(vips.iter().map(|vip| (*vip).to_owned()));
+    External {
+        node: NodeId("n1".into()),
+        container: container.into(),
+        name: container.into(),
+        kind: mesos::ContainerType::Docker,
+        state: ExternalState::Starting,
+        host_network: false,
+        network_infos: Vec::new(),
+        ports: vec![ExternalPort {
+            protocol: Protocol::Tcp,
+            container_port: Some(8080),
+            host_port: None,
+            network_names: Vec::new(),
+            labels: labels.collect::<BTreeMap<_, _>>(),
+        }],
+        problems: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_labelled_container_gets_a_name_of_its_own_for_good() {
+    let bench = Bench::new().await;
+    let web = external("c1", &["web:80"]);
+    bench
+        .commit(|change| {
+            change.put_app(&with_vip("/web", "/web:80"), Expect::Absent);
+            change.put_external(&web, Expect::Absent);
+        })
+        .await;
+    let state = bench.rest().await;
+    let names: Vec<_> = state.vips.keys().collect();
+    assert_eq!(names, ["web.docker", "web.marathon"]);
+    let claimed = VipRecord::clone(&state.vips["web.docker"]);
+    assert_eq!(claimed, first_choice("web.docker"));
+    assert_ne!(claimed.ipv4, state.vips["web.marathon"].ipv4);
+    bench
+        .commit(|change| {
+            change.delete_external(&web.node, &web.container, Expect::Any);
+        })
+        .await;
+    let state = bench.rest().await;
+    assert_eq!(*state.vips["web.docker"].record, claimed, "for good");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn an_address_that_a_container_gives_is_given_to_no_name() {
+    let bench = Bench::new().await;
+    let first = first_choice("shop.docker").ipv4;
+    let direct = format!("{first}:80");
+    bench
+        .commit(|change| {
+            let both = external("c1", &[&direct, "shop:80"]);
+            change.put_external(&both, Expect::Absent);
+        })
+        .await;
+    let state = bench.rest().await;
+    assert_eq!(state.vips.len(), 1);
+    assert_ne!(state.vips["shop.docker"].ipv4, first);
     bench.end().await;
 }
 

@@ -1,10 +1,10 @@
 //! `portDefinitions` and `container.portMappings`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use crate::definition::Definition;
 use crate::rejection::Problems;
-use crate::{Config, NetworkMode, PortMapping, vip_labels};
+use crate::{Config, NetworkMode, PortMapping};
 
 pub(super) fn check(definition: &Definition, config: &Config, problems: &mut Problems) {
     check_definitions(definition, problems);
@@ -18,7 +18,6 @@ pub(super) fn check(definition: &Definition, config: &Config, problems: &mut Pro
     for (index, mapping) in mappings.iter().enumerate() {
         let place = format!("/container/portMappings({index})");
         check_network_names(mapping, &networks, &place, problems);
-        check_labels(&mapping.labels, &place, problems);
     }
 }
 
@@ -33,13 +32,6 @@ fn check_definitions(definition: &Definition, problems: &mut Problems) {
     // Zeros are to be assigned and may repeat.
     if numbers.any(|port| port != 0 && !seen.insert(port)) {
         problems.add("/portDefinitions", "Ports must be unique.");
-    }
-    for (index, definition) in definitions.iter().enumerate() {
-        check_labels(
-            &definition.labels,
-            &format!("/portDefinitions({index})"),
-            problems,
-        );
     }
 }
 
@@ -89,14 +81,6 @@ fn check_network_names(
                 format!("{place}/networkNames({index})"),
                 format!("is not one of ({known})"),
             );
-        }
-    }
-}
-
-fn check_labels(labels: &BTreeMap<String, String>, place: &str, problems: &mut Problems) {
-    for (key, value) in labels {
-        if let Some(error) = vip_labels::problem(key, value) {
-            problems.add(format!("{place}/labels/{key}"), error);
         }
     }
 }

@@ -340,25 +340,3 @@ fn an_answer_has_the_keys_of_marathon() {
         })
     );
 }
-
-#[test]
-fn labels_that_ask_for_a_vip_are_checked_and_others_are_free() {
-    let with = |key: &str, value: &str| {
-        post(&json!({
-            "id": "/a", "cmd": "sleep", "networks": [{ "mode": "container/bridge" }],
-            "container": { "type": "MESOS", "portMappings": [{}, { "labels": { key: value } }] },
-        }))
-    };
-    for key in ["Vip_0", "vIP_0", "MY_VIP_0", "HAPROXY_0_VHOST"] {
-        assert!(with(key, "no-port").is_ok(), "{key}");
-    }
-    for value in ["/a:80", "a:80", "10.0.0.1:80", "fd01:c::254:10007"] {
-        assert!(with("VIP_0", value).is_ok(), "{value}");
-    }
-    for value in ["no-port", "a:null", "a:70000", ":80"] {
-        let problems = refused(with("VIP_1", value));
-        assert_eq!(problems.len(), 1, "{value}");
-        let place = "/container/portMappings(1)/labels/VIP_1: ";
-        assert!(problems[0].starts_with(place), "{}", problems[0]);
-    }
-}

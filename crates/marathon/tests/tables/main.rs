@@ -7,6 +7,7 @@ mod ids;
 mod networks;
 mod service_ports;
 mod updates;
+mod vip_labels;
 
 use marathon::{
     App, Config, Details, Network, NetworkMode, Rejection, Update, assign_service_ports, parse_app,

@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod vip;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use model::{AppId, TaskId};
 
 use super::endpoint::Endpoint;
 use crate::daemon;
+pub(super) use vip::{Explain, Trace, VipCommand};
 
 /// Container networking with named VIPs.
 ///
@@ -28,6 +31,7 @@ const EXAMPLES: &str = "Examples:
   sealane daemon                               serve this host
   sealane app deploy shop.json --wait          deploy, and wait until it runs
   sealane vip show shop                        its VIP and who is behind it
+  sealane vip explain shop:80                  what a new connection would get, and why
 
 Exit codes: 0 done, 64 usage, 65 bad data, 69 daemon not reachable, 77 no permission, 1 other.";
 
@@ -90,6 +94,8 @@ pub(crate) enum Command {
     /// Look at virtual IPs
     #[command(subcommand)]
     Vip(VipCommand),
+    /// Watch which backends clients of VIPs get
+    Trace(Trace),
     /// Show how the node and its parts are
     #[command(after_help = "Example:\n  sealane status -o json | jq .")]
     Status,
@@ -237,23 +243,6 @@ pub(crate) struct Logs {
     pub(super) follow: bool,
 }
 
-/// Commands on VIPs.
-#[derive(Debug, Subcommand)]
-pub(crate) enum VipCommand {
-    /// List all VIPs
-    #[command(after_help = "Example:\n  sealane vip list")]
-    List,
-    /// Show a VIP with its backends
-    #[command(
-        after_help = "Examples:\n  sealane vip show shop\n  sealane vip show shop:80\n  sealane vip show 11.23.4.5"
-    )]
-    Show {
-        /// Its name or address, with or without the port
-        #[arg(value_name = "NAME[:PORT]")]
-        vip: String,
-    },
-}
-
 fn app_id(text: &str) -> Result<AppId, model::AppIdError> {
     AppId::resolve(text)
 }
@@ -327,6 +316,19 @@ mod tests {
             command.get_subcommands().for_each(check);
         }
         check(&Arguments::command());
+    }
+
+    #[test]
+    fn every_shell_completes_every_command() {
+        use clap_complete::Shell;
+        for shell in Shell::value_variants() {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "sealane", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            for word in ["explain", "trace", "from", "every"] {
+                assert!(script.contains(word), "{shell} does not know {word}");
+            }
+        }
     }
 
     #[test]

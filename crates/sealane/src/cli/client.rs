@@ -85,6 +85,17 @@ impl Client {
         self.request(Method::GET, path, None).await
     }
 
+    /// GET of something that goes on: the answer's body as it comes.
+    pub(super) async fn follow(&self, path: &str) -> Result<Incoming, Failure> {
+        let response = self.send(Method::GET, path, None).await?;
+        Ok(response.into_body())
+    }
+
+    /// The daemon ended an answer that goes on.
+    pub(super) fn ended(&self) -> Failure {
+        self.broken("it ended, and may be back soon")
+    }
+
     async fn request(
         &self,
         method: Method,
@@ -170,7 +181,11 @@ impl Client {
             .map_err(|source| self.broken(source))
     }
 
-    fn broken(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    /// The conversation broke.
+    pub(super) fn broken(
+        &self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Failure {
         Failure::Broken {
             endpoint: self.endpoint.clone(),
             source: source.into(),
@@ -184,6 +199,20 @@ pub(super) fn shaped<T: DeserializeOwned>(path: &str, value: &Value) -> Result<T
         path: path.to_owned(),
         source,
     })
+}
+
+/// Text as a part of a path or a query.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        // What RFC 3986 leaves alone everywhere, and a colon, which paths may have.
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 async fn connect_unix(path: &Path) -> io::Result<UnixStream> {

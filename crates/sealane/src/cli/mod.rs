@@ -20,6 +20,7 @@ mod shapes;
 mod status;
 mod table;
 mod task;
+mod trace;
 mod vip;
 
 #[cfg(test)]
@@ -35,7 +36,7 @@ use serde::Serialize;
 pub(crate) use arguments::{Arguments, Command};
 
 use crate::daemon;
-use arguments::{Daemonless, Format, Global, TaskCommand, VipCommand};
+use arguments::{Daemonless, Format, Global, TaskCommand};
 use client::Client;
 use failure::Failure;
 use progress::Progress;
@@ -134,8 +135,8 @@ impl Session<'_> {
             Command::App(command) => app::run(self, command).await,
             Command::Task(TaskCommand::List { app }) => task::list(self, app.as_ref()).await,
             Command::Task(TaskCommand::Logs(wanted)) => follow::logs(self, &wanted).await,
-            Command::Vip(VipCommand::List) => vip::list(self).await,
-            Command::Vip(VipCommand::Show { vip }) => vip::show(self, &vip).await,
+            Command::Vip(command) => vip::run(self, command).await,
+            Command::Trace(wanted) => trace::trace(self, &wanted).await,
             Command::Status => status::show(self).await,
             // These need no daemon and were done before.
             Command::Daemon(_)

@@ -4,7 +4,6 @@
 //! and a daemon of different versions still understand each other.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
 
@@ -129,32 +128,6 @@ pub(super) struct LastFailure {
     pub(super) at: String,
 }
 
-/// An entry of `GET /v1/vips`.
-#[derive(Debug, Deserialize)]
-pub(super) struct Vip {
-    pub(super) name: Option<String>,
-    pub(super) address: IpAddr,
-    pub(super) port: u16,
-    pub(super) protocol: String,
-    #[serde(default)]
-    pub(super) policy: String,
-    #[serde(default)]
-    pub(super) backends: Vec<Backend>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Backend {
-    pub(super) task: String,
-    pub(super) near: Option<SocketAddr>,
-    pub(super) far: Option<SocketAddr>,
-    pub(super) weight: u64,
-    pub(super) state: String,
-    pub(super) open: Option<u64>,
-    pub(super) connects: Option<u64>,
-    pub(super) failures: Option<u64>,
-}
-
 /// `GET /v1/status`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -171,6 +144,7 @@ pub(super) struct Parts {
     pub(super) node: Option<Node>,
     pub(super) apps: Option<u64>,
     pub(super) tasks: Option<u64>,
+    pub(super) externals: Option<u64>,
     pub(super) vips: Option<u64>,
     pub(super) deployments: Option<u64>,
     pub(super) reconcilers: BTreeMap<String, Reconciler>,

@@ -26,6 +26,7 @@ fn describe(status: &Status) -> String {
     for (name, number) in [
         ("apps", parts.apps),
         ("tasks", parts.tasks),
+        ("externals", parts.externals),
         ("vips", parts.vips),
         ("deployments", parts.deployments),
     ] {
@@ -74,12 +75,13 @@ mod tests {
     async fn parts_and_problems() {
         let status = r#"{"node": "n1", "version": "0.1.0", "store": {"apps": 2}, "parts": {
             "node": {"id": "n1", "addresses": ["10.0.0.1"], "engines": ["docker"], "since": "T"},
-            "apps": 2, "reconcilers": {"vips": {"at": "T", "micros": 1234, "runs": 7, "did": null,
+            "apps": 2, "externals": 1, "reconcilers": {"vips": {"at": "T", "micros": 1234, "runs": 7, "did": null,
             "failures": []}}, "problems": [{"about": "dns", "message": "port taken"}]}}"#;
         let fake = Fake::start(&[("GET /v1/status", 200, status)]).await;
         let text = fake.prints("status").await;
         for part in [
             "engines    docker",
+            "externals  1",
             "vips        T         1.234 ms  7     ok",
             "dns    port taken",
         ] {

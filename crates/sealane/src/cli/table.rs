@@ -47,27 +47,34 @@ pub(super) fn seconds(time: Duration) -> String {
     }
 }
 
-fn align<const N: usize>(lines: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        lines
-            .iter()
-            .map(|line| length(&line[column]))
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
+/// Lines of cells, each column as wide as its widest cell.
+pub(super) fn align<L: AsRef<[String]>>(lines: &[L]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for line in lines {
+        let line = line.as_ref();
+        widths.resize(widths.len().max(line.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = length(cell).max(*width);
+        }
+    }
     let mut text = String::new();
     for line in lines {
         let start = text.len();
-        for (cell, width) in line.iter().zip(widths) {
-            // What a task wrote must not end the line or move the cursor.
-            text.extend(cell.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        for (cell, width) in line.as_ref().iter().zip(&widths) {
+            text.push_str(&plain(cell));
             text.push_str(&" ".repeat(width - length(cell) + 2));
         }
         text.truncate(start + text[start..].trim_end().len());
         text.push('\n');
     }
     text
+}
+
+/// What a task wrote must not end the line or move the cursor.
+pub(super) fn plain(cell: &str) -> String {
+    cell.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 fn length(cell: &str) -> usize {

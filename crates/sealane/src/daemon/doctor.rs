@@ -3,18 +3,30 @@
 use std::path::Path;
 
 use super::Config;
+use super::views::stranger;
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Check {
     /// What.
     pub(crate) name: String,
     /// Whether it is as it should be.
-    pub(crate) ok: bool,
+    pub(crate) verdict: Verdict,
     /// What was found.
     pub(crate) detail: String,
     /// What to do about it; empty when it is fine.
     pub(crate) help: String,
+}
+
+/// Whether something is as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is.
+    Ok,
+    /// It is not, and the daemon does without or beside it.
+    Note,
+    /// It is not, and something will not work.
+    Failed,
 }
 
 /// Looks at everything that a daemon with this configuration needs.
@@ -32,13 +44,13 @@ fn check(name: impl Into<String>, found: Result<String, (String, String)>) -> Ch
     match found {
         Ok(detail) => Check {
             name,
-            ok: true,
+            verdict: Verdict::Ok,
             detail,
             help: String::new(),
         },
         Err((detail, help)) => Check {
             name,
-            ok: false,
+            verdict: Verdict::Failed,
             detail,
             help,
         },
@@ -66,25 +78,47 @@ fn kernel(config: &Config) -> Vec<Check> {
     let cgroup = root.join(config.cgroup.trim_start_matches('/'));
     let probed = if cgroup.is_dir() { &cgroup } else { &root };
     let mut checks = vec![check("cgroup v2 mount", Ok(root.display().to_string()))];
-    checks.extend(
-        datapath::probe(probed)
-            .into_iter()
-            .map(|requirement| Check {
-                name: requirement.name.to_string(),
-                ok: requirement.ok,
-                detail: if requirement.ok {
-                    "present".to_owned()
-                } else {
-                    "missing".to_owned()
-                },
-                help: if requirement.ok {
-                    String::new()
-                } else {
-                    requirement.help.to_string()
-                },
-            }),
-    );
+    for requirement in datapath::probe(probed) {
+        let found = match requirement.ok {
+            true => Ok("present".to_owned()),
+            false => Err(("missing".to_owned(), requirement.help)),
+        };
+        checks.push(check(requirement.name, found));
+    }
+    checks.extend(datapath::abilities().iter().map(ability));
+    checks.extend(strangers(probed));
     checks
+}
+
+/// What the daemon does without where the kernel lacks it.
+fn ability(ability: &datapath::Ability) -> Check {
+    match ability.there {
+        true => check(ability.name, Ok("present".to_owned())),
+        false => note(ability.name, "missing", ability.without),
+    }
+}
+
+/// Programs of others at the datapath's hooks; one line if there are none.
+fn strangers(cgroup: &Path) -> Vec<Check> {
+    const NAME: &str = "programs of others";
+    match datapath::foreign_programs(cgroup) {
+        Ok(none) if none.is_empty() => vec![check(NAME, Ok("none at our hooks".to_owned()))],
+        Ok(found) => found
+            .iter()
+            .map(|it| note(NAME, stranger(it), "see whether it is meant to be there"))
+            .collect(),
+        // Without root or cgroup programs, which is said above.
+        Err(_) => Vec::new(),
+    }
+}
+
+fn note(name: &str, detail: impl Into<String>, help: &str) -> Check {
+    Check {
+        name: name.to_owned(),
+        verdict: Verdict::Note,
+        detail: detail.into(),
+        help: help.to_owned(),
+    }
 }
 
 async fn engines(config: &Config) -> Vec<Check> {
@@ -158,4 +192,31 @@ fn program(name: &str, help: &str) -> Check {
         .map(|path| path.display().to_string())
         .ok_or_else(|| (format!("{name} is not installed"), help.to_owned()));
     check(name, found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_without_is_a_note_that_says_what_is_missed() {
+        let mut found = datapath::Ability {
+            name: "ending sockets by programs",
+            there: true,
+            without: "it takes longer; Linux 6.5 has it",
+        };
+        assert_eq!(ability(&found).verdict, Verdict::Ok);
+        found.there = false;
+        let check = ability(&found);
+        assert_eq!(check.verdict, Verdict::Note);
+        assert_eq!(
+            (check.detail.as_str(), check.help.as_str()),
+            ("missing", found.without)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_told_twice() {
+        assert_eq!(strangers(Path::new("/proc")), []);
+    }
 }

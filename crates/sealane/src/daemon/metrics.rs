@@ -1,163 +1,130 @@
 //! Metrics as Prometheus reads them.
+//!
+//! A node may have 10,000 VIP ports with ten backends each, and no collector wants
+//! millions of series. So as many are shown one by one as the configuration says, in
+//! the order of addresses, which does not change from one look to the next; the rest
+//! is in the sums of `other`, and a metric tells how much is only there.
 
-use std::fmt::Write;
+mod backends;
+mod datapath;
+mod dns;
+mod exposition;
+mod ledger;
+mod reconcilers;
+mod vips;
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use ::datapath::ServiceUsage;
+use agent::Report;
 use api::VipView;
 use model::TaskState;
 use store::State;
 
-/// One metric: its type line and its samples.
-struct Metric<'a> {
-    name: &'a str,
-    kind: &'a str,
-    help: &'a str,
+pub(super) use self::datapath::DatapathFacts;
+use super::config::MetricsSection;
+use exposition::{Exposition, Kind, Labels};
+use ledger::Ledger;
+
+/// What stands for all that is summed up.
+const OTHER: &str = "other";
+
+/// The metrics of one daemon, and what they remember from one look to the next.
+#[derive(Debug, Default)]
+pub(super) struct Metrics {
+    limits: MetricsSection,
+    ledger: Mutex<Ledger>,
 }
 
-impl Metric<'_> {
-    fn head(&self, text: &mut String) {
-        // Writing to a String does not fail.
-        let _ = writeln!(
-            text,
-            "# HELP {} {}\n# TYPE {} {}",
-            self.name, self.help, self.name, self.kind
-        );
+/// What metrics are made of.
+pub(super) struct Sources<'a> {
+    pub(super) state: &'a State,
+    pub(super) vips: &'a [VipView],
+    pub(super) usage: &'a [ServiceUsage],
+    pub(super) datapath: &'a DatapathFacts,
+    pub(super) reports: &'a BTreeMap<&'static str, Report>,
+    pub(super) dns: Option<&'a ::dns::Statistics>,
+}
+
+impl Metrics {
+    pub(super) fn new(limits: MetricsSection) -> Self {
+        Self {
+            limits,
+            ledger: Mutex::default(),
+        }
     }
 
-    fn sample(&self, text: &mut String, labels: &str, value: u64) {
-        let _ = writeln!(text, "{}{labels} {value}", self.name);
+    /// All metrics of the node.
+    pub(super) fn text(&self, sources: &Sources<'_>) -> String {
+        let mut text = Exposition::default();
+        records(&mut text, sources.state, sources.vips.len());
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger.note(sources.usage);
+        vips::write(&mut text, sources.vips, &ledger, self.limits.vips);
+        drop(ledger);
+        let summed = backends::write(&mut text, sources.vips, self.limits);
+        self.summed(&mut text, sources.vips.len(), summed);
+        datapath::write(&mut text, sources.datapath);
+        reconcilers::write(&mut text, sources.reports);
+        if let Some(dns) = sources.dns {
+            dns::write(&mut text, dns);
+        }
+        text.into_text()
+    }
+
+    fn summed(&self, text: &mut Exposition, vips: usize, backends: usize) {
+        let name = "sealane_metrics_summed";
+        let help = "What is not shown one by one but in the sums of \"other\".";
+        text.family(Kind::Gauge, name, help);
+        let what = |what: &str| Labels::default().and("what", what);
+        let vips = vips.saturating_sub(self.limits.vips);
+        text.sample(name, &what("vips"), vips);
+        text.sample(name, &what("backends"), backends);
     }
 }
 
-fn gauge<'a>(name: &'a str, help: &'a str) -> Metric<'a> {
-    Metric {
-        name,
-        kind: "gauge",
-        help,
-    }
-}
-
-fn counter<'a>(name: &'a str, help: &'a str) -> Metric<'a> {
-    Metric {
-        name,
-        kind: "counter",
-        help,
-    }
-}
-
-/// All metrics of the node. The number of samples is bounded by VIP ports and their
-/// backends.
-pub(super) fn text(state: &State, vips: &[VipView], dns: Option<&dns::Statistics>) -> String {
-    let mut text = String::new();
-    let single = [
-        gauge("sealane_apps", "Apps."),
-        gauge("sealane_tasks", "Task records."),
-        gauge("sealane_tasks_running", "Tasks that run."),
-        gauge("sealane_deployments", "Deployments under way."),
-        gauge(
-            "sealane_instances_waiting",
-            "Instances that are wanted and not there.",
-        ),
-        gauge("sealane_vips", "VIP ports."),
-        gauge("sealane_store_revision", "Revision of the store."),
-    ];
+/// How much of everything the store holds.
+fn records(text: &mut Exposition, state: &State, vips: usize) {
     let running = state
         .statuses
         .values()
-        .filter(|s| s.state == TaskState::Running)
+        .filter(|status| status.state == TaskState::Running)
         .count();
     let waiting: u64 = state
         .launches
         .values()
         .map(|launch| u64::from(launch.waiting))
         .sum();
-    let values = [
-        count(state.apps.len()),
-        count(state.tasks.len()),
-        count(running),
-        count(state.deployments.len()),
-        waiting,
-        count(vips.len()),
-        state.revision,
-    ];
-    for (metric, value) in single.iter().zip(values) {
-        metric.head(&mut text);
-        metric.sample(&mut text, "", value);
-    }
-    backends(&mut text, vips);
-    if let Some(dns) = dns {
-        queries(&mut text, dns);
-    }
-    text
-}
-
-fn backends(text: &mut String, vips: &[VipView]) {
-    let open = gauge(
-        "sealane_backend_open_connections",
-        "Open connections of this node.",
-    );
-    let connects = counter("sealane_backend_connects_total", "Connects of this node.");
-    for (metric, pick) in [(open, 0), (connects, 1)] {
-        metric.head(text);
-        for vip in vips {
-            let name = vip.name.clone().unwrap_or_else(|| vip.address.to_string());
-            for backend in &vip.backends {
-                let Some(value) = [backend.open, backend.connects][pick] else {
-                    continue;
-                };
-                // Names, protocols and task ids hold no character that needs escaping.
-                let labels = format!(
-                    "{{vip=\"{name}\",port=\"{}\",protocol=\"{}\",task=\"{}\"}}",
-                    vip.port, vip.protocol, backend.task
-                );
-                metric.sample(text, &labels, value);
-            }
-        }
-    }
-}
-
-fn queries(text: &mut String, dns: &dns::Statistics) {
-    let counts = dns.counts();
-    let metrics = [
-        ("udp_queries", "Queries over UDP.", counts.udp_queries),
-        ("tcp_queries", "Queries over TCP.", counts.tcp_queries),
-        ("dropped", "Packets that were no queries.", counts.dropped),
+    for (name, help, value) in [
+        ("apps", "Apps.", count(state.apps.len())),
+        ("tasks", "Task records.", count(state.tasks.len())),
+        ("tasks_running", "Tasks that run.", count(running)),
         (
-            "forwarded",
-            "Queries handed to an upstream.",
-            counts.forwarded,
+            "externals",
+            "Labelled containers that somebody else started.",
+            count(state.externals.len()),
         ),
         (
-            "upstream_failures",
-            "Attempts at an upstream that failed.",
-            counts.upstream_failures,
+            "deployments",
+            "Deployments under way.",
+            count(state.deployments.len()),
         ),
         (
-            "overloaded",
-            "Queries refused because too many were in flight.",
-            counts.overloaded,
+            "instances_waiting",
+            "Instances that are wanted and not there.",
+            waiting,
         ),
-    ];
-    for (name, help, value) in metrics {
-        let name = format!("sealane_dns_{name}_total");
-        let metric = counter(&name, help);
-        metric.head(text);
-        metric.sample(text, "", value);
-    }
-    let answers = counter(
-        "sealane_dns_answers_total",
-        "Answers by the code in their header.",
-    );
-    answers.head(text);
-    for (code, value) in counts
-        .answers
-        .iter()
-        .enumerate()
-        .filter(|(_, value)| **value > 0)
-    {
-        answers.sample(text, &format!("{{code=\"{code}\"}}"), *value);
+        ("vips", "VIP ports.", count(vips)),
+        ("store_revision", "Revision of the store.", state.revision),
+    ] {
+        text.single(Kind::Gauge, &format!("sealane_{name}"), help, value);
     }
 }
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod doctor;
 mod host;
 mod metrics;
 mod parts;
+mod rooms;
 mod routes;
 mod serve;
 mod uninstall;
@@ -24,7 +25,7 @@ use tracing_subscriber::EnvFilter;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use config::{Config, ConfigError};
-pub(crate) use doctor::{Check, doctor};
+pub(crate) use doctor::{Check, Verdict, doctor};
 pub(crate) use uninstall::uninstall;
 
 /// Runs the daemon until it is told to end.
@@ -66,7 +67,7 @@ fn run_parts(config: &Config) -> anyhow::Result<()> {
     let serving = runtime("serving")?;
     let stop = CancellationToken::new();
     control.block_on(async {
-        let parts = parts::Parts::assemble(config).await?;
+        let parts = parts::Parts::assemble(config, &stop).await?;
         let signals = tokio::spawn(end_on_signal(stop.clone()));
         let ended = parts.run(serving.handle(), stop.clone()).await;
         signals.abort();

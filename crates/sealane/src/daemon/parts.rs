@@ -1,7 +1,7 @@
 //! The parts of a daemon, made and run.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use engines::{ContainerdEngine, ContainerdOptions, DockerEngine, DockerOptions, 
 use futures::{FutureExt, TryFutureExt};
 use ipnet::IpNet;
 use leader::{Leader, LeaderOptions};
+use model::NodeId;
 use networks::Networks;
 use store::{Mirror, Records, RedbStore};
 use tokio::runtime::Handle;
@@ -21,7 +22,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::directories::Directories;
-use super::views::NodeViews;
+use super::metrics::Metrics;
+use super::views::{DatapathPlace, NodeViews};
 use super::{Config, host, routes, serve};
 
 /// Where the bpf filesystem is mounted by convention.
@@ -48,7 +50,10 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Makes all parts; whatever cannot work without the others fails here.
-    pub(super) async fn assemble(config: &Config) -> anyhow::Result<Self> {
+    pub(super) async fn assemble(
+        config: &Config,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         let directories = Directories::prepare(config)?;
         let store = RedbStore::open(directories.store()).await?;
         let records = Records::new(Arc::new(store));
@@ -58,12 +63,14 @@ impl Parts {
         let clients = Arc::new(ArcSwap::from_pointee(Vec::new()));
         let dns = bind_dns(config, &node, &names, &clients);
         let networks = networks(config, &directories)?;
+        let opened = open_datapath(config, &directories).await;
+        let place = opened.as_ref().map(|_| place(config));
         let agent = Agent::new(AgentOptions {
             records: records.clone(),
             mirror: mirror.clone(),
             engines: engines(config, &directories, &node, networks.clone())?,
             networks,
-            datapath: open_datapath(config, &directories).await,
+            datapath: opened,
             ranges: config.vips.clone(),
             dns: dns
                 .as_ref()
@@ -71,6 +78,7 @@ impl Parts {
             names,
             dns_clients: clients,
             logs: directories.logs(),
+            exempt: config.datapath.exempt.iter().map(PathBuf::from).collect(),
             node: node.clone(),
         });
         let leader = Leader::new(LeaderOptions {
@@ -79,25 +87,18 @@ impl Parts {
             schedule: schedule(config),
             ranges: config.vips.clone(),
         });
-        let views = NodeViews::new(
-            agent.view(),
-            leader.report(),
-            dns.as_ref().map(dns::Server::statistics),
-            mirror.clone(),
-        );
         let listeners =
             serve::Listeners::bind(config.api.listen, &directories.socket(config)).await?;
-        let api = api::router(ApiContext {
-            records,
+        let views = NodeViews {
+            agent: agent.view(),
+            leader: leader.report(),
+            dns: dns.as_ref().map(dns::Server::statistics),
             mirror,
-            config: config.marathon_config(),
-            vip_ranges: config.vips.clone(),
-            node: node.id,
-            leader: listeners.address.to_string(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            views: Arc::new(views),
-            now: Arc::new(|| std::time::SystemTime::now().into()),
-        });
+            metrics: Metrics::new(config.metrics),
+            datapath: place,
+            stop: stop.clone(),
+        };
+        let api = api(config, records, node.id, &listeners, views);
         Ok(Self {
             agent,
             leader,
@@ -144,6 +145,35 @@ impl Parts {
             tracing::warn!("some parts did not end in time");
         }
         failure.map_or(Ok(()), Err)
+    }
+}
+
+fn api(
+    config: &Config,
+    records: Records,
+    node: NodeId,
+    listeners: &serve::Listeners,
+    views: NodeViews,
+) -> axum::Router {
+    api::router(ApiContext {
+        records,
+        mirror: views.mirror.clone(),
+        config: config.marathon_config(),
+        vip_ranges: config.vips.clone(),
+        node,
+        leader: listeners.address.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        views: Arc::new(views),
+        now: Arc::new(|| std::time::SystemTime::now().into()),
+    })
+}
+
+/// What there is to show of a datapath that runs.
+fn place(config: &Config) -> DatapathPlace {
+    DatapathPlace {
+        cgroup: cgroup(config).unwrap_or_default(),
+        capacities: config.datapath.capacities,
+        abilities: datapath::abilities(),
     }
 }
 
@@ -287,8 +317,7 @@ async fn open_datapath(config: &Config, directories: &Directories) -> Option<Dat
 }
 
 async fn open(config: &Config, directories: &Directories) -> anyhow::Result<Datapath> {
-    let root = datapath::find_cgroup2()?;
-    let cgroup = root.join(config.cgroup.trim_start_matches('/'));
+    let cgroup = cgroup(config)?;
     std::fs::create_dir_all(&cgroup)
         .with_context(|| format!("cgroup {} cannot be made", cgroup.display()))?;
     mount_bpffs(&directories.pins)?;
@@ -297,9 +326,15 @@ async fn open(config: &Config, directories: &Directories) -> anyhow::Result<Data
     let options = datapath::Options {
         cgroup,
         pins: directories.pins.clone(),
-        capacities: datapath::Capacities::default(),
+        capacities: config.datapath.capacities.into(),
     };
     Ok(Datapath::open(&options)?)
+}
+
+/// The cgroup whose processes are served.
+fn cgroup(config: &Config) -> anyhow::Result<PathBuf> {
+    let root = datapath::find_cgroup2()?;
+    Ok(root.join(config.cgroup.trim_start_matches('/')))
 }
 
 /// Mounts the bpf filesystem where everybody expects it, or over an empty directory:

@@ -1,68 +1,121 @@
 //! What the API shows of this node, gathered from the parts that know it.
 
-use std::collections::BTreeMap;
+mod clients;
+mod explain;
+mod problems;
+mod trace;
+pub(super) mod vips;
+
+pub(super) use problems::stranger;
+
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ::vip::ServiceTable;
 use agent::View;
-use api::{BackendView, LogStream, ProblemView, Views, VipView};
+use api::{
+    Client, ExplainError, ExplanationView, LogStream, ProblemView, TraceView, TraceWish, Views,
+    VipPort, VipsView,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
-use datapath::{BackendUsage, ServiceUsage};
+use datapath::{Ability, Foreign, ServiceUsage};
+use futures::stream::BoxStream;
 use leader::LeaderReport;
 use model::TaskId;
 use serde_json::{Value, json};
 use store::{Mirror, State};
-use vip::{Service, ServiceKey};
+use tokio_util::sync::CancellationToken;
 
-use super::metrics;
+use super::config::Capacities;
+use super::metrics::{self, DatapathFacts, Metrics};
+use super::rooms::{Room, rooms};
 
 /// All parts of a running daemon that have something to show.
 pub(super) struct NodeViews {
-    agent: View,
-    leader: Arc<Mutex<LeaderReport>>,
-    dns: Option<Arc<dns::Statistics>>,
-    mirror: Mirror,
+    pub(super) agent: View,
+    pub(super) leader: Arc<Mutex<LeaderReport>>,
+    pub(super) dns: Option<Arc<dns::Statistics>>,
+    pub(super) mirror: Mirror,
+    pub(super) metrics: Metrics,
+    /// Absent on a node that translates nothing.
+    pub(super) datapath: Option<DatapathPlace>,
+    /// Ends answers that go on.
+    pub(super) stop: CancellationToken,
+}
+
+/// Where the datapath runs, what it can do there, and how much fits into it.
+#[derive(Debug, Clone)]
+pub(super) struct DatapathPlace {
+    pub(super) cgroup: PathBuf,
+    pub(super) capacities: Capacities,
+    /// Asked once: it takes a while, and a kernel does not learn.
+    pub(super) abilities: [Ability; 2],
 }
 
 impl NodeViews {
-    pub(super) fn new(
-        agent: View,
-        leader: Arc<Mutex<LeaderReport>>,
-        dns: Option<Arc<dns::Statistics>>,
-        mirror: Mirror,
-    ) -> Self {
-        Self {
-            agent,
-            leader,
-            dns,
-            mirror,
-        }
-    }
-
     fn leader(&self) -> LeaderReport {
         self.leader
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+
+    fn table(&self) -> Arc<ServiceTable> {
+        Arc::clone(&self.agent.table.borrow().1)
+    }
+
+    /// What the kernel counts; nothing on a node that translates nothing.
+    fn usage(&self) -> Option<Vec<ServiceUsage>> {
+        self.datapath.as_ref().map(|_| self.agent.usage())
+    }
+
+    fn vips_of(&self, state: &State, usage: Option<&[ServiceUsage]>) -> VipsView {
+        vips::vips(vips::Sources {
+            table: &self.table(),
+            usage,
+            state,
+        })
+    }
+
+    fn rooms(&self, usage: Option<&[ServiceUsage]>) -> Vec<Room> {
+        let place = self.datapath.as_ref().zip(usage);
+        place.map_or_else(Vec::new, |(place, usage)| {
+            rooms(usage, place.capacities).to_vec()
+        })
+    }
+
+    /// Programs of others at the datapath's hooks. What cannot be read there is a
+    /// finding of the self-check.
+    fn foreign(&self) -> Vec<Foreign> {
+        let place = self.datapath.as_ref();
+        place
+            .and_then(|place| datapath::foreign_programs(&place.cgroup).ok())
+            .unwrap_or_default()
+    }
 }
 
 #[async_trait]
 impl Views for NodeViews {
-    fn vips(&self) -> Vec<VipView> {
-        let table = Arc::clone(&self.agent.table.borrow().1);
-        let usage = self.agent.usage();
-        let mut counted: BTreeMap<ServiceKey, &ServiceUsage> = BTreeMap::new();
-        for service in &usage {
-            counted.insert(service.key, service);
+    fn vips(&self) -> VipsView {
+        self.vips_of(&self.mirror.state(), self.usage().as_deref())
+    }
+
+    async fn explain(
+        &self,
+        vip: &VipPort,
+        client: &Client,
+    ) -> Result<ExplanationView, ExplainError> {
+        let state = self.mirror.state();
+        let meant = clients::meant(client, &state, &self.agent.node)?;
+        explain::explain(&self.agent, &state, vip, meant).await
+    }
+
+    fn trace(&self, wish: TraceWish) -> Result<BoxStream<'static, TraceView>, String> {
+        if self.datapath.is_none() {
+            return Err("this node translates no VIPs; see `sealane doctor`".to_owned());
         }
-        table
-            .services
-            .iter()
-            // The resolver's address is a service of the daemon, not of anybody's app.
-            .filter(|(key, _)| key.address != std::net::IpAddr::V4(dns::SERVICE_ADDRESS))
-            .map(|(key, service)| vip_view(*key, service, counted.get(key).copied()))
-            .collect()
+        Ok(trace::trace(&self.agent, wish, self.stop.clone()))
     }
 
     fn status(&self) -> Value {
@@ -72,13 +125,14 @@ impl Views for NodeViews {
             .get(&self.agent.node)
             .map(|node| (*node.record).clone());
         let mut problems = self.problems();
-        problems.extend(problems_of_records(&state));
+        problems.extend(problems::of_records(&state));
         json!({
             "node": node,
             "revision": state.revision,
             "apps": state.apps.len(),
             "tasks": state.tasks.len(),
-            "vips": self.vips().len(),
+            "externals": state.externals.len(),
+            "vips": self.table().services.keys().filter(|key| !vips::is_own(key)).count(),
             "deployments": state.deployments.len(),
             "reconcilers": self.agent.reports.all(),
             "leader": self.leader(),
@@ -104,84 +158,33 @@ impl Views for NodeViews {
     }
 
     fn metrics(&self) -> String {
-        metrics::text(&self.mirror.state(), &self.vips(), self.dns.as_deref())
+        let state = self.mirror.state();
+        let usage = self.usage();
+        let vips = self.vips_of(&state, usage.as_deref()).vips;
+        let datapath = DatapathFacts {
+            there: self.datapath.is_some(),
+            findings: self.agent.findings().len(),
+            foreign: self.foreign().len(),
+            rooms: self.rooms(usage.as_deref()),
+        };
+        self.metrics.text(&metrics::Sources {
+            state: &state,
+            vips: &vips,
+            usage: usage.as_deref().unwrap_or_default(),
+            datapath: &datapath,
+            reports: &self.agent.reports.all(),
+            dns: self.dns.as_deref(),
+        })
     }
 
     fn problems(&self) -> Vec<ProblemView> {
-        let problem = |about: &str, message: String| ProblemView {
-            about: about.to_owned(),
-            message,
-        };
-        let mut problems = Vec::new();
-        for (name, report) in self.agent.reports.all() {
-            problems.extend(report.failures.into_iter().map(|text| problem(name, text)));
-        }
-        problems.extend(
-            self.agent
-                .findings()
-                .into_iter()
-                .map(|text| problem("datapath", text)),
-        );
-        if self.dns.is_none() {
-            problems.push(problem(
-                "dns",
-                "names are not served on this node".to_owned(),
-            ));
-        }
-        let leader = self.leader();
-        problems.extend(leader.failure.map(|text| problem("leader", text)));
-        problems.extend(
-            leader
-                .unclaimed
-                .into_iter()
-                .map(|text| problem("vips", text)),
-        );
+        let mut problems = problems::of_parts(&self.agent, &self.leader(), self.dns.is_some());
+        let rooms = self.rooms(self.usage().as_deref());
+        let abilities = self
+            .datapath
+            .as_ref()
+            .map_or(&[][..], |place| &place.abilities);
+        problems.extend(problems::of_datapath(&rooms, &self.foreign(), abilities));
         problems
-    }
-}
-
-/// What the records themselves tell; `/v1/problems` adds the same to a node's own.
-fn problems_of_records(state: &State) -> impl Iterator<Item = ProblemView> {
-    let unreadable = state.unreadable.iter().map(|(key, reason)| ProblemView {
-        about: format!("record {key}"),
-        message: reason.clone(),
-    });
-    let launches = state.launches.values().flat_map(|launch| {
-        launch.reasons.iter().map(|reason| ProblemView {
-            about: format!("app {}", launch.app),
-            message: reason.clone(),
-        })
-    });
-    unreadable.chain(launches)
-}
-
-fn vip_view(key: ServiceKey, service: &Service, usage: Option<&ServiceUsage>) -> VipView {
-    let backends = service
-        .backends
-        .iter()
-        .map(|backend| {
-            let counted: Option<&BackendUsage> = usage.and_then(|usage| {
-                let same = |it: &&BackendUsage| it.task.as_ref() == Some(&backend.task);
-                usage.backends.iter().find(same)
-            });
-            BackendView {
-                task: backend.task.clone(),
-                near: backend.near.as_ref().map(|near| near.address),
-                far: backend.far,
-                weight: backend.weight,
-                state: backend.state,
-                open: counted.map(|counted| u64::from(counted.open)),
-                connects: counted.map(|counted| counted.total),
-                failures: None,
-            }
-        })
-        .collect();
-    VipView {
-        name: service.name.clone(),
-        address: key.address,
-        port: key.port,
-        protocol: key.protocol,
-        policy: service.policy,
-        backends,
     }
 }

@@ -112,6 +112,10 @@ fn errors_of_whole_values_say_what_would_work() {
             "'256.1.1.1' is not an IPv4 address; correct it, or use a name with a letter in it",
         ),
         (
+            "1./2:80",
+            "'1./2' is not an IPv4 address; correct it, or use a name with a letter in it",
+        ),
+        (
             "tcp://a:80",
             "a port's label has no scheme, the port has its protocol; leave 'tcp://' out",
         ),

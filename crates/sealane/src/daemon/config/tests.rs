@@ -30,6 +30,11 @@ fn mistakes_are_named() {
         ("stat-dir = '/x'", "unknown field `stat-dir`"),
         ("[api]\nlisten = 'here'", "invalid socket address"),
         ("[docker]\nsockett = '/x'", "unknown field `sockett`"),
+        (
+            "[datapath.capacities]\nservice = 1",
+            "unknown field `service`",
+        ),
+        ("[metrics]\nvips = -1", "invalid value"),
     ] {
         let error = toml::from_str::<Config>(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
@@ -43,5 +48,45 @@ fn mistakes_are_named() {
     assert!(wrong(|c| c.cgroup = "sealane".into()).contains("below the cgroup root"));
     assert!(wrong(|c| c.node.ports = vec!["9".into()]).contains("write 31000-32000"));
     assert!(wrong(|c| c.node.ports = vec!["9-8".into()]).contains("write 31000-32000"));
+    let exempt = |path: &str| {
+        let mut config = Config::default();
+        config.datapath.exempt = vec!["/fine.slice".to_owned(), path.to_owned()];
+        config.validate().map_err(|error| error.to_string())
+    };
+    assert_eq!(exempt("/system.slice/proxy..service"), Ok(()));
+    for path in ["", "/", "//", "proxy.service", "/a/../.."] {
+        let error = exempt(path).unwrap_err();
+        assert!(error.contains("such as /system.slice"), "{path}: {error}");
+    }
+    for size in [0, (1 << 24) + 1] {
+        let mut config = Config::default();
+        config.datapath.capacities.affinity = size;
+        let error = config.validate().unwrap_err().to_string();
+        assert!(error.contains("datapath.capacities.affinity") && error.contains("16777216"));
+    }
     assert!(wrong(|c| c.marathon.mesos_bridge_name = "not a name".into()).contains("bridge"));
+}
+
+#[test]
+fn capacities_reach_the_datapath() {
+    let text = "[datapath.capacities]\nservices = 1\nslots = 2\nbackends = 3\nplaces = 4\n\
+                strays = 5\naffinity = 6\nexempt = 7";
+    let config: Config = toml::from_str(text).unwrap();
+    assert_eq!(
+        ::datapath::Capacities::from(config.datapath.capacities),
+        ::datapath::Capacities {
+            services: 1,
+            slots: 2,
+            backends: 3,
+            places: 4,
+            strays: 5,
+            affinity: 6,
+            exempt: 7,
+        }
+    );
+    config.validate().unwrap();
+    assert_eq!(
+        ::datapath::Capacities::from(Config::default().datapath.capacities),
+        ::datapath::Capacities::default()
+    );
 }

@@ -1,27 +1,36 @@
 //! Tables of small fleets. Node `n1` is 10.0.0.1, `n2` is 10.0.0.2; container
 //! addresses are 172.x (Docker) and 9.x (CNI).
 
+mod conflicts;
+mod cost;
+mod dual_stack;
+mod externals;
+mod incremental;
 mod labels;
+mod locality;
 mod modes;
 mod names;
 mod permutations;
+mod settings;
 mod states;
 
 use mesos::{ContainerInfo, ContainerType, DockerInfo, DockerNetwork, IpAddress, NetworkInfo};
 use model::{
-    AppId, Command, Goal, HealthCheck, HealthProbe, HealthState, HealthTarget, Resources,
-    TaskState, Timestamp,
+    Command, Goal, HealthCheck, HealthProbe, HealthState, HealthTarget, NodeId, Protocol,
+    Resources, TaskId, TaskPort, TaskState, Timestamp,
 };
 
 use super::*;
-use crate::table::BackendState;
-use crate::{claim, wanted};
+use crate::name::ZONE;
+use crate::table::{Backend, BackendState, NetworkKey, Service};
+use crate::{EXTERNAL_FRAMEWORK, VipRanges, claim, wanted};
 
 /// A fleet to be; `table` claims every name that its tasks ask for.
 #[derive(Debug, Clone)]
 struct Fleet {
     tasks: Vec<Task>,
     statuses: Vec<TaskStatus>,
+    externals: Vec<External>,
     nodes: Vec<Node>,
     spanning: BTreeSet<NetworkKey>,
     declared: BTreeSet<String>,
@@ -34,6 +43,7 @@ impl Fleet {
         Self {
             tasks,
             statuses,
+            externals: Vec::new(),
             nodes: vec![node("n1", &["10.0.0.1"]), node("n2", &["10.0.0.2"])],
             spanning: BTreeSet::new(),
             declared: BTreeSet::new(),
@@ -47,6 +57,10 @@ impl Fleet {
         for task in &self.tasks {
             let ports = task.ports.iter().map(|port| &port.labels);
             all.extend(wanted(ports, &task.labels, &task.framework));
+        }
+        for external in &self.externals {
+            let ports = external.ports.iter().map(|port| &port.labels);
+            all.extend(wanted(ports, &BTreeMap::new(), EXTERNAL_FRAMEWORK));
         }
         all.names.extend(self.declared.iter().cloned());
         let mut records: Vec<VipRecord> = Vec::new();
@@ -69,18 +83,30 @@ impl Fleet {
     }
 
     fn table_with(&self, this_node: &str, records: &[VipRecord]) -> ServiceTable {
-        let this_node = NodeId(this_node.to_owned());
-        build(&TableInput {
-            tasks: self.tasks.iter().collect(),
-            statuses: self.statuses.iter().collect(),
-            vips: records.iter().collect(),
-            nodes: self.nodes.iter().collect(),
-            this_node: &this_node,
-            ranges: &self.ranges,
-            spanning: &self.spanning,
-            declared: &self.declared,
-        })
+        build(&self.input(this_node, records))
     }
+
+    fn input(&self, this_node: &str, records: &[VipRecord]) -> TableInput {
+        let node = NodeId(this_node.to_owned());
+        let app = AppId::resolve("/declaring").unwrap();
+        let asked = (!self.declared.is_empty()).then(|| (app.clone(), self.declared.clone()));
+        TableInput {
+            standpoint: Standpoint {
+                spanning: self.spanning.clone(),
+                ..Standpoint::of(node, self.ranges.clone())
+            },
+            tasks: shared(&self.tasks),
+            statuses: shared(&self.statuses),
+            externals: shared(&self.externals),
+            vips: shared(records),
+            nodes: shared(&self.nodes),
+            declared: asked.into_iter().collect(),
+        }
+    }
+}
+
+fn shared<T: Clone>(records: &[T]) -> Vec<Arc<T>> {
+    records.iter().cloned().map(Arc::new).collect()
 }
 
 fn node(id: &str, addresses: &[&str]) -> Node {
@@ -205,6 +231,25 @@ fn port(container: Option<u16>, host: Option<u16>, labels: &[(&str, &str)]) -> T
     }
 }
 
+/// A port in host mode with `VIP_0` = `web:80` and other labels.
+fn set(host_port: u16, labels: &[(&str, &str)]) -> TaskPort {
+    let all: Vec<_> = [("VIP_0", "web:80")]
+        .iter()
+        .chain(labels)
+        .copied()
+        .collect();
+    port(None, Some(host_port), &all)
+}
+
+/// The messages of all problems.
+fn messages(table: &ServiceTable) -> Vec<&str> {
+    table
+        .problems
+        .iter()
+        .map(|it| it.message.as_str())
+        .collect()
+}
+
 /// A port with the label `VIP_0` = `web:80`.
 fn web(container: Option<u16>, host: Option<u16>) -> TaskPort {
     port(container, host, &[("VIP_0", "/web:80")])
@@ -231,16 +276,18 @@ fn health_check() -> HealthCheck {
     }
 }
 
-/// One line a backend: VIP, then where it is near and far, then its state.
+/// One line a backend: VIP, then where it is near and far, then what is unusual: its
+/// state, its weight, `other` if it is not preferred.
 ///
-/// `tcp web:80 a near cni/dcos 9.0.1.6:80, far 10.0.0.1:31000`; a VIP without
+/// `tcp web:80 a near cni/dcos 9.0.1.6:80, far 10.0.0.1:31000 draining`; a VIP without
 /// backends has the line `tcp web:80 nothing`. IPv6 services end in `(v6)`.
 fn lines(table: &ServiceTable) -> Vec<String> {
     let mut lines = Vec::new();
     for (key, service) in &table.services {
-        let suffix = format!(".marathon.{ZONE}");
         let name = match &service.name {
-            Some(name) => name.strip_suffix(&suffix).unwrap_or(name).to_owned(),
+            Some(name) => name
+                .replace(&format!(".{ZONE}"), "")
+                .replace(".marathon", ""),
             None => key.address.to_string(),
         };
         let family = if service.name.is_some() && key.address.is_ipv6() {
@@ -261,18 +308,28 @@ fn lines(table: &ServiceTable) -> Vec<String> {
             });
             let far = backend.far.map(|far| format!(" far {far}"));
             let places: Vec<String> = near.into_iter().chain(far).collect();
-            let state = match backend.state {
-                BackendState::Ready => "",
-                BackendState::Draining => " draining",
-            };
             lines.push(format!(
-                "{head} {}{}{state}{family}",
+                "{head} {}{}{}{family}",
                 backend.task,
-                places.join(",")
+                places.join(","),
+                unusual(backend)
             ));
         }
     }
     lines
+}
+
+fn unusual(backend: &Backend) -> String {
+    let state = match backend.state {
+        BackendState::Ready => "",
+        BackendState::Draining => " draining",
+    };
+    let weight = match backend.weight {
+        1 => String::new(),
+        weight => format!(" weight {weight}"),
+    };
+    let preferred = if backend.preferred { "" } else { " other" };
+    format!("{state}{weight}{preferred}")
 }
 
 /// The lines on `n1` and on `n2`.

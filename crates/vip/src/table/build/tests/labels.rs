@@ -94,13 +94,8 @@ fn problems_leave_the_rest_alone() {
     ]);
     let table = Fleet::of([(task, status)]).table("n1");
     assert_eq!(lines(&table), ["tcp web:80 a far 10.0.0.1:31000"]);
-    let messages: Vec<&str> = table
-        .problems
-        .iter()
-        .map(|it| it.message.as_str())
-        .collect();
     assert_eq!(
-        messages,
+        messages(&table),
         [
             "VIP label 'VIP_1' has value 'broken': no port; write it as name:port, for example \
              myservice:6666",

@@ -1,0 +1,82 @@
+//! The reconcilers that attend to a datapath that runs: what it tells, whom it avoids,
+//! what it left open and whom it leaves alone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use model::NodeId;
+use store::Mirror;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use vip::ServiceTable;
+
+use crate::exempt::Exempt;
+use crate::hearing::Hearing;
+use crate::hints::Hints;
+use crate::options::Engines;
+use crate::probing::Probing;
+use crate::report::Reports;
+use crate::services::Kernel;
+use crate::sweeping::Sweeping;
+use crate::trace::{self, Names, Trace, Tracing};
+
+/// What they all need.
+pub(crate) struct Attendants {
+    pub(crate) kernel: Kernel,
+    pub(crate) trace: Trace,
+    pub(crate) reports: Reports,
+    pub(crate) mirror: Mirror,
+    /// The table in force; it changes whenever one was applied.
+    pub(crate) table: watch::Receiver<(u64, Arc<ServiceTable>)>,
+    pub(crate) engines: Engines,
+    pub(crate) node: NodeId,
+    /// Cgroups that are exempt by configuration.
+    pub(crate) exempt: Vec<PathBuf>,
+}
+
+impl Attendants {
+    /// Starts them.
+    pub(crate) fn start(self, parts: &mut JoinSet<()>, hints: Hints, stop: &CancellationToken) {
+        let ejected = Arc::new(Notify::new());
+        let (told, decisions) = mpsc::channel(trace::WAITING);
+        let probing = Probing {
+            kernel: self.kernel.clone(),
+            ejected: Arc::clone(&ejected),
+            reports: self.reports.clone(),
+        };
+        parts.spawn(probing.run(stop.clone()));
+        let tracing = Tracing {
+            kernel: self.kernel.clone(),
+            decisions,
+            trace: self.trace.clone(),
+            names: Names::new(self.node.clone(), &self.mirror, &self.table),
+            reports: self.reports.clone(),
+        };
+        parts.spawn(tracing.run(stop.clone()));
+        let hearing = Hearing {
+            kernel: self.kernel.clone(),
+            ejected,
+            decisions: told,
+            trace: self.trace,
+            reports: self.reports.clone(),
+        };
+        parts.spawn(hearing.run(stop.clone()));
+        let sweeping = Sweeping {
+            kernel: self.kernel.clone(),
+            table: self.table,
+            reports: self.reports.clone(),
+        };
+        parts.spawn(sweeping.run(stop.clone()));
+        let discovery = self.engines.discovery();
+        let exempt = Exempt {
+            kernel: self.kernel,
+            engines: self.engines,
+            mirror: self.mirror,
+            node: self.node,
+            paths: self.exempt,
+            reports: self.reports,
+        };
+        parts.spawn(exempt.run(hints, discovery, stop.clone()));
+    }
+}

@@ -1,0 +1,282 @@
+//! The sums against `choose.h` taken literally: every way that the draws can go, each
+//! with its probability.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What a candidate of `choose.h` is after a draw.
+#[derive(Clone, Copy, Default)]
+struct Candidate {
+    /// Numbered from 1; 0 is none yet.
+    id: usize,
+    there: bool,
+}
+
+impl Facts {
+    fn fact(&self, id: usize) -> Fact {
+        self.backends[id - 1]
+    }
+
+    fn examine(&self, mut candidate: Candidate, id: usize) -> Candidate {
+        candidate.there = self.fact(id).reachable;
+        if candidate.there {
+            candidate.id = id;
+        }
+        candidate
+    }
+
+    /// Every outcome of `draw_one` with its probability.
+    fn draw_one(&self, before: Candidate) -> Vec<(f64, Candidate)> {
+        let mut outcomes = Vec::new();
+        for first in 1..=self.ready {
+            let chance = self.drawn[first - 1];
+            let drawn = self.examine(before, first);
+            let held_back = if drawn.there {
+                self.fact(first).held_back
+            } else {
+                0.0
+            };
+            outcomes.push((chance * (1.0 - held_back), drawn));
+            for second in 1..=self.ready {
+                let chance = chance * held_back * self.drawn[second - 1];
+                outcomes.push((chance, self.examine(drawn, second)));
+            }
+        }
+        outcomes.retain(|(chance, _)| *chance > 0.0);
+        outcomes
+    }
+
+    fn takes(&self, candidate: Candidate) -> bool {
+        candidate.there && self.fact(candidate.id).standing != Standing::Avoided
+    }
+
+    fn tries(&self, candidate: Candidate) -> bool {
+        candidate.there && self.fact(candidate.id).standing == Standing::Tried
+    }
+
+    fn lighter(&self, a: usize, b: usize) -> usize {
+        let (one, other) = (self.fact(a), self.fact(b));
+        if one.doubtful != other.doubtful {
+            return if one.doubtful { b } else { a };
+        }
+        let costs = (
+            one.cost * u64::from(other.weight),
+            other.cost * u64::from(one.weight),
+        );
+        if costs.0 <= costs.1 { a } else { b }
+    }
+
+    /// Probabilities by id; that of 0 is that nothing is chosen.
+    fn choose_drawn(&self) -> Vec<f64> {
+        let mut shares = vec![0.0; self.backends.len() + 1];
+        for (chance, a) in self.draw_one(Candidate::default()) {
+            if self.tries(a) {
+                shares[a.id] += chance;
+                continue;
+            }
+            let twice = self.policy == Policy::LeastLoaded || !self.takes(a);
+            if self.ready <= 1 || !twice {
+                shares[if self.takes(a) { a.id } else { 0 }] += chance;
+                continue;
+            }
+            for (also, b) in self.draw_one(Candidate::default()) {
+                let again = match b.there && b.id == a.id {
+                    true => self.draw_one(b),
+                    false => vec![(1.0, b)],
+                };
+                for (third, b) in again {
+                    shares[self.settle(a, b)] += chance * also * third;
+                }
+            }
+        }
+        shares
+    }
+
+    fn settle(&self, a: Candidate, b: Candidate) -> usize {
+        match (self.takes(a), self.takes(b)) {
+            _ if self.tries(b) => b.id,
+            (true, true) if a.id != b.id => self.lighter(a.id, b.id),
+            (true, _) => a.id,
+            (_, true) => b.id,
+            _ => 0,
+        }
+    }
+
+    fn scan(&self) -> Vec<f64> {
+        let count = self.backends.len();
+        let mut shares = vec![0.0; count];
+        for start in 0..count {
+            let mut found: Option<(usize, usize)> = None;
+            for place in (start..start + count).map(|place| place % count) {
+                if let Some(rank) = self.rank(place)
+                    && found.is_none_or(|(best, _)| rank < best)
+                {
+                    found = Some((rank, place));
+                }
+            }
+            if let Some((_, place)) = found {
+                shares[place] += 1.0 / count as f64;
+            }
+        }
+        shares
+    }
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    let standing = prop_oneof![
+        5 => Just(Standing::Fine),
+        2 => Just(Standing::Avoided),
+        1 => Just(Standing::Tried),
+    ];
+    let held_back = prop_oneof![3 => Just(0.0), 1 => 0.0..0.9];
+    let rest = (any::<bool>(), 1_u64..4, held_back, any::<u64>());
+    (1_u16..4, prop::bool::weighted(0.8), standing, rest).prop_map(
+        |(weight, reachable, standing, (doubtful, cost, held_back, identity))| Fact {
+            identity,
+            weight,
+            reachable,
+            draining: false,
+            standing,
+            doubtful,
+            cost,
+            held_back,
+        },
+    )
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let policy = prop_oneof![Just(Policy::LeastLoaded), Just(Policy::Random)];
+    let others = prop::collection::vec((fact(), any::<bool>()), 0..4);
+    (policy, prop::collection::vec(fact(), 0..5), others).prop_map(|(policy, ready, others)| {
+        let others = others
+            .into_iter()
+            .map(|(fact, draining)| Fact { draining, ..fact });
+        Facts {
+            ready: ready.len(),
+            drawn: by_weight(&ready),
+            backends: ready.iter().copied().chain(others).collect(),
+            ..service(policy, &[])
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn sums_are_what_the_draws_come_to(facts in facts()) {
+        prop_assume!((facts.ready, facts.backends.len()) != (1, 1));
+        let found = facts.chances();
+        let mut wanted = match facts.ready {
+            0 => vec![1.0],
+            _ => facts.choose_drawn(),
+        };
+        wanted.resize(facts.backends.len() + 1, 0.0);
+        for (place, share) in facts.scan().into_iter().enumerate() {
+            wanted[place + 1] += wanted[0] * share;
+        }
+        for (found, wanted) in found.shares.iter().zip(&wanted[1..]) {
+            prop_assert!((found - wanted).abs() < 1e-9, "{found} is not {wanted}");
+        }
+    }
+}
+
+fn plain(weight: u16) -> Fact {
+    Fact {
+        identity: u64::from(weight),
+        weight,
+        reachable: true,
+        draining: false,
+        standing: Standing::Fine,
+        doubtful: false,
+        cost: 1,
+        held_back: 0.0,
+    }
+}
+
+fn by_weight(backends: &[Fact]) -> Vec<f64> {
+    let weight = |fact: &Fact| f64::from(fact.weight);
+    let all: f64 = backends.iter().map(weight).sum();
+    backends.iter().map(|fact| weight(fact) / all).collect()
+}
+
+fn service(policy: Policy, backends: &[Fact]) -> Facts {
+    Facts {
+        policy,
+        ready: backends.len(),
+        drawn: by_weight(backends),
+        backends: backends.to_vec(),
+        seed: 7,
+        stays: None,
+    }
+}
+
+#[test]
+fn one_backend_is_chosen_whatever_is_known_of_it() {
+    let ejected = Fact {
+        standing: Standing::Avoided,
+        ..plain(1)
+    };
+    let chances = service(Policy::LeastLoaded, &[ejected]).chances();
+    assert_eq!((chances.shares, chances.how), (vec![1.0], How::Only));
+    let away = Fact {
+        reachable: false,
+        ..plain(1)
+    };
+    let chances = service(Policy::LeastLoaded, &[away]).chances();
+    assert_eq!((chances.shares, chances.nothing), (vec![0.0], 1.0));
+}
+
+#[test]
+fn weights_are_exact_and_staying_comes_first() {
+    let mut facts = service(Policy::Random, &[plain(1), plain(2), plain(7)]);
+    let chances = facts.chances();
+    for (share, wanted) in chances.shares.iter().zip([0.1, 0.2, 0.7]) {
+        assert!((share - wanted).abs() < 1e-12, "{:?}", chances.shares);
+    }
+    facts.stays = Some(1);
+    let chances = facts.chances();
+    assert_eq!(
+        (chances.shares, chances.how),
+        (vec![0.0, 1.0, 0.0], How::Affinity)
+    );
+}
+
+#[test]
+fn a_hash_has_one_winner_that_is_not_avoided() {
+    let mut facts = service(Policy::Hash, &[plain(1), plain(2), plain(7)]);
+    let winner = |facts: &Facts| {
+        facts
+            .chances()
+            .shares
+            .iter()
+            .position(|share| *share == 1.0)
+    };
+    let first = winner(&facts).unwrap();
+    facts.backends[first].standing = Standing::Avoided;
+    let second = winner(&facts).unwrap();
+    assert_ne!(first, second);
+    facts.backends[second].reachable = false;
+    assert_eq!(winner(&facts), Some(3 - first - second));
+    // Fail open: nobody is fine, and the scan finds those that are ejected.
+    for fact in &mut facts.backends {
+        (fact.standing, fact.reachable) = (Standing::Avoided, true);
+    }
+    let chances = facts.chances();
+    assert_eq!(chances.nothing, 1.0);
+    let third = |share: &f64| (share - 1.0 / 3.0).abs() < 1e-12;
+    assert!(chances.shares.iter().all(third));
+}
+
+#[test]
+fn large_services_are_scanned_in_part() {
+    let mut facts = service(Policy::Hash, &vec![plain(1); SCAN_LIMIT + 4]);
+    for fact in &mut facts.backends {
+        fact.standing = Standing::Avoided;
+    }
+    facts.backends[0].standing = Standing::Fine;
+    let found = facts.last_resort();
+    let share = |place: usize| found[place] * (SCAN_LIMIT + 4) as f64;
+    // It is within reach of all starts but the four that end before it.
+    assert!((share(0) - SCAN_LIMIT as f64).abs() < 1e-6, "{}", share(0));
+    assert!((1..5).all(|place| (share(place) - 1.0).abs() < 1e-6));
+}

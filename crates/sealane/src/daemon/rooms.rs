@@ -1,0 +1,114 @@
+//! How full the datapath's maps are.
+
+use datapath::ServiceUsage;
+
+use super::config::Capacities;
+
+/// How much of a capacity is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Its name in `[datapath.capacities]`.
+    pub(super) name: &'static str,
+    /// How many are in use. What changes leave behind is not counted, since it is freed
+    /// when there is no other room.
+    pub(super) used: u64,
+    /// How many there are.
+    pub(super) capacity: u64,
+}
+
+/// The maps that may refuse a table, if it has these services.
+pub(super) fn rooms(usage: &[ServiceUsage], capacities: Capacities) -> [Room; 3] {
+    let backends = || usage.iter().flat_map(|service| &service.backends);
+    // Those that left hold no slot any more.
+    let slots = backends().filter(|backend| backend.state.is_some());
+    let room = |name, used: usize, capacity: u32| Room {
+        name,
+        used: used as u64,
+        capacity: capacity.into(),
+    };
+    [
+        room("services", usage.len(), capacities.services),
+        room("slots", slots.count(), capacities.slots),
+        room("backends", backends().count(), capacities.backends),
+    ]
+}
+
+impl Room {
+    /// What to do while there is still time: less than a tenth is left.
+    pub(super) fn shortage(&self) -> Option<String> {
+        let left = self.capacity.saturating_sub(self.used);
+        (left * 10 < self.capacity).then(|| {
+            let Self {
+                name,
+                used,
+                capacity,
+            } = self;
+            format!(
+                "{used} of {capacity} {name} are in use, and tables that do not fit are not put \
+                 into force; raise datapath.capacities.{name} in the configuration and restart"
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_tenth_is_short() {
+        let short = |used, capacity| {
+            let name = "slots";
+            Room {
+                name,
+                used,
+                capacity,
+            }
+            .shortage()
+            .is_some()
+        };
+        assert!(!short(0, 1) && short(1, 1));
+        assert!(!short(90, 100) && short(91, 100) && short(100, 100));
+        assert!(short(101, 100), "more than there is");
+    }
+
+    #[test]
+    fn what_is_counted() {
+        let usage = |port, states: &[bool]| ServiceUsage {
+            key: vip::ServiceKey {
+                address: [11, 0, 0, 1].into(),
+                port,
+                protocol: model::Protocol::Tcp,
+            },
+            name: None,
+            settings: vip::Settings::default(),
+            refused: 0,
+            backends: states.iter().map(|live| backend(*live)).collect(),
+        };
+        let found = rooms(
+            &[usage(1, &[true, false]), usage(2, &[true])],
+            Capacities::default(),
+        );
+        let used: Vec<_> = found.iter().map(|room| (room.name, room.used)).collect();
+        assert_eq!(used, [("services", 2), ("slots", 2), ("backends", 3)]);
+        assert_eq!(found[0].capacity, 16_384);
+    }
+
+    fn backend(live: bool) -> datapath::BackendUsage {
+        datapath::BackendUsage {
+            identity: 1,
+            task: None,
+            near: None,
+            far: None,
+            weight: 1,
+            state: live.then_some(vip::BackendState::Ready),
+            preferred: true,
+            warming: false,
+            open: 1,
+            pending: 0,
+            total: 1,
+            connects: datapath::Connects::default(),
+            ejection: None,
+        }
+    }
+}
