@@ -56,7 +56,7 @@ engines_known() {
 
 vip_address() {
   "$lane" vip list -o json |
-    jq -r '[.[] | select(.name // "" | startswith("myservice."))][0].address'
+    jq -r '[.vips[] | select(.name // "" | startswith("myservice."))][0].address'
 }
 
 app_ids() {
@@ -128,11 +128,11 @@ run_steps() {
 }
 
 noticed() {
-  [ "$("$lane" vip show "$name:6666" -o json | grep -c '"task"')" -lt 4 ] || four_answer
+  [ "$("$lane" vip show "$name:6666" -o json | grep -c '"task": "')" -lt 4 ] || four_answer
 }
 
 four_answer() {
-  [ "$("$lane" vip show "$name:6666" -o json | grep -c '"task"')" -ge 4 ] &&
+  [ "$("$lane" vip show "$name:6666" -o json | grep -c '"task": "')" -ge 4 ] &&
     [ "$(instances 60 6666 | wc -l)" -eq 4 ]
 }
 

@@ -14,7 +14,7 @@ use vip::ServiceTable;
 use crate::exempt::Exempt;
 use crate::hearing::Hearing;
 use crate::hints::Hints;
-use crate::options::Engines;
+use crate::options::{AgentOptions, Engines, View};
 use crate::probing::Probing;
 use crate::report::Reports;
 use crate::services::Kernel;
@@ -23,19 +23,33 @@ use crate::trace::{self, Names, Trace, Tracing};
 
 /// What they all need.
 pub(crate) struct Attendants {
-    pub(crate) kernel: Kernel,
-    pub(crate) trace: Trace,
-    pub(crate) reports: Reports,
-    pub(crate) mirror: Mirror,
+    kernel: Kernel,
+    trace: Trace,
+    reports: Reports,
+    mirror: Mirror,
     /// The table in force; it changes whenever one was applied.
-    pub(crate) table: watch::Receiver<(u64, Arc<ServiceTable>)>,
-    pub(crate) engines: Engines,
-    pub(crate) node: NodeId,
+    table: watch::Receiver<(u64, Arc<ServiceTable>)>,
+    engines: Engines,
+    node: NodeId,
     /// Cgroups that are exempt by configuration.
-    pub(crate) exempt: Vec<PathBuf>,
+    exempt: Vec<PathBuf>,
 }
 
 impl Attendants {
+    /// Those of an agent.
+    pub(crate) fn of(options: &AgentOptions, view: &View) -> Self {
+        Self {
+            kernel: view.kernel.clone(),
+            trace: view.trace.clone(),
+            reports: view.reports.clone(),
+            mirror: view.mirror.clone(),
+            table: view.table.clone(),
+            engines: view.engines.clone(),
+            node: view.node.clone(),
+            exempt: options.exempt.clone(),
+        }
+    }
+
     /// Starts them.
     pub(crate) fn start(self, parts: &mut JoinSet<()>, hints: Hints, stop: &CancellationToken) {
         let ejected = Arc::new(Notify::new());

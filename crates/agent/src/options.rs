@@ -183,11 +183,9 @@ impl Agent {
             hints,
             table,
         } = self;
+        let mut parts = followers(&options.engines, &hints, stop);
+        Attendants::of(&options, &view).start(&mut parts, hints.clone(), stop);
         let (reports, mirror, engines) = (view.reports, options.mirror, options.engines);
-        let mut parts = JoinSet::new();
-        for engine in engines.all() {
-            parts.spawn(hints.clone().follow(Arc::clone(engine), stop.clone()));
-        }
         let services = Services {
             mirror: mirror.clone(),
             node: options.node.clone(),
@@ -199,17 +197,6 @@ impl Agent {
             reports: reports.clone(),
         };
         parts.spawn(services.run(stop.clone()));
-        let attendants = Attendants {
-            kernel: view.kernel.clone(),
-            trace: view.trace,
-            reports: reports.clone(),
-            mirror: mirror.clone(),
-            table: view.table.clone(),
-            engines: engines.clone(),
-            node: options.node.id.clone(),
-            exempt: options.exempt,
-        };
-        attendants.start(&mut parts, hints.clone(), stop);
         let (placing, asked) = placing();
         let (records, node) = (options.records.clone(), options.node.clone());
         let externals = Externals::new(records, &mirror, node, &placing, &reports);
@@ -249,6 +236,14 @@ impl Agent {
         parts.spawn(tasks.run(stop.clone()));
         parts
     }
+}
+
+/// Starts listening to all engines.
+fn followers(engines: &Engines, hints: &Hints, stop: &CancellationToken) -> JoinSet<()> {
+    let engines = engines.all();
+    engines
+        .map(|engine| hints.clone().follow(Arc::clone(engine), stop.clone()))
+        .collect()
 }
 
 impl View {

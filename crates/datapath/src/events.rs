@@ -152,9 +152,7 @@ impl Events {
             }
         }
     }
-}
 
-impl Events {
     /// As [`Events::take`], after waiting for at most `limit` until there is something.
     ///
     /// # Errors

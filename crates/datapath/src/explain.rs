@@ -58,6 +58,9 @@ pub struct Explanation {
     pub backends: Vec<Candidate>,
 }
 
+/// The unit of [`Candidate::cost`]: connect times count in steps of it.
+pub const COST_UNIT: Duration = Duration::from_nanos(1 << cost::EWMA_STEP_SHIFT);
+
 /// A backend as the client sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
@@ -79,8 +82,8 @@ pub struct Candidate {
     pub pending: u32,
     /// Moving average of the handshake's time, by now.
     pub time: Duration,
-    /// What is compared, after dividing by the weight: connect time × (open + 1), in
-    /// units of 1.024 µs.
+    /// What is compared, after dividing by the weight: (connect time + 1 ms) × (open +
+    /// weight), in units of [`COST_UNIT`].
     pub cost: u64,
     /// Whether so many connects wait for an answer that any other is taken before it.
     pub doubtful: bool,

@@ -81,7 +81,7 @@ pub use doctor::{Requirement, probe};
 pub use error::{ApplyError, DatapathError, Failure, Subject};
 pub use events::{Decision, Event, Events, How};
 pub use exempt::{cgroup_id, cgroup_path};
-pub use explain::{Candidate, Client, Explanation, Reason};
+pub use explain::{COST_UNIT, Candidate, Client, Explanation, Reason};
 pub use foreign::{Foreign, foreign_programs};
 pub use mounts::{ensure_bpffs, find_cgroup2};
 pub use netns::netns_cookie_of_self;

@@ -172,12 +172,14 @@ impl Pins {
             self.root.join("links"),
             self.root.clone(),
         ] {
-            let removed = fs::remove_dir(&directory);
-            outcome = outcome.and(removed.map_err(|source| DatapathError::File {
-                path: directory,
-                action: "removed",
-                source,
-            }));
+            outcome = outcome.and(match fs::remove_dir(&directory) {
+                Err(source) if source.kind() != ErrorKind::NotFound => Err(DatapathError::File {
+                    path: directory,
+                    action: "removed",
+                    source,
+                }),
+                _ => Ok(()),
+            });
         }
         outcome
     }

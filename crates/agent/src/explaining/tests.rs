@@ -14,7 +14,7 @@ fn a_name_is_the_host_or_a_container() {
 mod root {
     use std::sync::Arc;
 
-    use model::{NodeId, Protocol};
+    use model::{NodeId, Protocol, Task};
     use store::{Change, Expect, Mirror, Records, RedbStore};
     use tokio::sync::watch;
     use vip::{Near, ServiceTable};
@@ -24,6 +24,9 @@ mod root {
     use crate::scripted::{Scripted, container};
     use crate::services::Kernel;
     use crate::{Engines, Reports, Trace};
+
+    const CLOSE: &str = "172.30.0.9:80";
+    const DISTANT: &str = "10.0.0.1:31000";
 
     fn view(lab: &KernelLab, engine: &Arc<Scripted>, mirror: &Mirror) -> View {
         View {
@@ -40,9 +43,9 @@ mod root {
         }
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_client_is_explained_from_where_it_stands() {
-        let directory = tempfile::tempdir().unwrap();
+    /// A store with one task, and a datapath with one backend at [`CLOSE`] and
+    /// [`DISTANT`].
+    async fn bench(directory: &tempfile::TempDir) -> (KernelLab, Mirror, Task) {
         let store = RedbStore::open(directory.path().join("store.redb")).await;
         let records = Records::new(Arc::new(store.unwrap()));
         let task = crate::kernel_lab::task("/web");
@@ -51,57 +54,59 @@ mod root {
         records.commit(change).await.unwrap();
         let mirror = Mirror::start(records);
         mirror.at_least(1).await;
-
         let lab = KernelLab::new();
-        let (close, distant) = (
-            "172.30.0.9:80".parse().unwrap(),
-            "10.0.0.1:31000".parse().unwrap(),
-        );
-        let mut services = table(&[("b", distant)]);
-        for backend in services
-            .services
-            .values_mut()
-            .flat_map(|it| &mut it.backends)
-        {
+        let mut table = table(&[("b", DISTANT.parse().unwrap())]);
+        for service in table.services.values_mut() {
             let network = NetworkKey::new(ContainerType::Mesos, "net");
-            backend.near = Some(Near {
-                address: close,
+            service.backends[0].near = Some(Near {
+                address: CLOSE.parse().unwrap(),
                 network,
             });
         }
-        lab.apply(&services);
+        lab.apply(&table);
+        (lab, mirror, task)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_is_explained_from_where_it_stands() {
+        let directory = tempfile::tempdir().unwrap();
+        let (lab, mirror, task) = bench(&directory).await;
         let client = lab.client_apart("");
         let engine = Arc::new(Scripted::new());
         let mut runs = container(&task.id);
         runs.pid = Some(client.pid());
-        engine
-            .script()
-            .containers
-            .insert(task.id.clone(), runs.clone());
+        let put = |container| {
+            let mut script = engine.script();
+            script.containers.insert(task.id.clone(), container);
+        };
+        put(runs.clone());
         let view = view(&lab, &engine, &mirror);
         let address = async |name: &str| {
             let name = name.parse().unwrap_or(ClientName::Host);
             let found = view.explain(&key(), &name).await.unwrap();
-            found.backends[0].address
+            found.backends[0].address.unwrap().to_string()
         };
-        assert_eq!(address("host").await, Some(close));
+        assert_eq!(address("host").await, CLOSE);
         assert_eq!(
             address(task.id.as_str()).await,
-            Some(close),
+            CLOSE,
             "it is on the network"
         );
         runs.networks.clear();
-        engine
-            .script()
-            .containers
-            .insert(task.id.clone(), runs.clone());
-        assert_eq!(address(task.id.as_str()).await, Some(distant));
+        put(runs.clone());
+        assert_eq!(address(task.id.as_str()).await, DISTANT);
         // On the host's network it is the host.
         runs.pid = Some(std::process::id());
-        engine.script().containers.insert(task.id.clone(), runs);
+        put(runs);
         let name = ClientName::Container(task.id.to_string());
         assert_eq!(view.client(&name).await.unwrap(), Client::Host);
+    }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_not_there_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let (lab, mirror, _) = bench(&directory).await;
+        let view = view(&lab, &Arc::new(Scripted::new()), &mirror);
         let nobody = ClientName::Container("nobody".to_owned());
         let error = view.explain(&key(), &nobody).await.unwrap_err();
         assert!(error.to_string().contains("'nobody'"), "{error}");

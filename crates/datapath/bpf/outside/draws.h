@@ -114,10 +114,13 @@ CASE(cost_is_for_its_weight) {
     struct candidate a = {backend_at(small), load_at(small), small, FINE};
     struct candidate b = {backend_at(large), load_at(large), large, FINE};
     load_at(small)->begun = 1;
-    load_at(large)->begun = 8;
+    load_at(large)->begun = 4;
     CHECK(lighter(&a, &b, the_time) == &b);
-    load_at(large)->begun = 10;
+    load_at(large)->begun = 6;
     CHECK(lighter(&a, &b, the_time) == &a);
+    // Idle ones are equal, whatever their weights, since draws go by weight already.
+    load_at(small)->begun = load_at(large)->begun = 0;
+    CHECK(lighter(&a, &b, the_time) == &a && lighter(&b, &a, the_time) == &b);
 }
 
 // What nothing overflows: the slowest, the most connections, the largest weight.
@@ -170,6 +173,19 @@ CASE(no_backend_is_no_choice) {
     CHECK_IS(pick(stage).id, NONE);
     service_at(stage->id)->policy = POLICY_HASH;
     CHECK_IS(pick(stage).id, NONE);
+}
+
+// Handshakes differ by microseconds, which must not send everybody to one backend.
+CASE(noise_in_connect_times_decides_nothing) {
+    struct stage *stage = of_equals(POLICY_LEAST_LOADED, 3);
+    __u32 found[3] = {};
+
+    for (__u32 i = 0; i < 3; i++)
+        load_at(stage->members[i])->ewma = 90000 + 70000 * i;
+    for (int i = 0; i < 30000; i++)
+        found[pick(stage).id - stage->members[0]]++;
+    for (__u32 i = 0; i < 3; i++)
+        CHECK_WITHIN(found[i], 9500, 10500);
 }
 
 // F4: ten backends of which one keeps its connections ten times as long.

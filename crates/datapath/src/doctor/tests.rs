@@ -36,71 +36,68 @@ fn a_healthy_host_lacks_nothing() {
     }
 }
 
+/// What is told of a host that lacks one thing.
+fn told(take: impl FnOnce(&mut Host)) -> (&'static str, String) {
+    let mut host = healthy();
+    take(&mut host);
+    only_missing(&host)
+}
+
 #[test]
-fn each_missing_thing_is_named_with_what_helps() {
-    let cases = [
+fn a_cgroup_that_is_none_is_named_with_what_helps() {
+    let (name, help) = told(|host| host.is_cgroup2 = false);
+    assert_eq!(name, "cgroup v2");
+    assert_eq!(
+        help,
+        "'/sys/fs/cgroup/unified' is not one; mount it: mount -t cgroup2 none <dir>"
+    );
+    let (name, help) = told(|host| (host.is_there, host.is_cgroup2) = (false, false));
+    assert_eq!(name, "cgroup v2");
+    assert_eq!(
+        help,
+        "there is no '/sys/fs/cgroup/unified'; mount cgroup v2 (mount -t cgroup2 none <dir>) \
+         or correct the configured cgroup"
+    );
+}
+
+#[test]
+fn what_a_kernel_lacks_is_named_with_what_helps() {
+    assert_eq!(
+        told(|host| host.bpffs = false),
         (
-            Host {
-                is_cgroup2: false,
-                ..healthy()
-            },
-            "cgroup v2",
-            "'/sys/fs/cgroup/unified' is not one; mount it: mount -t cgroup2 none <dir>",
-        ),
-        (
-            Host {
-                is_there: false,
-                is_cgroup2: false,
-                ..healthy()
-            },
-            "cgroup v2",
-            "there is no '/sys/fs/cgroup/unified'; mount cgroup v2 (mount -t cgroup2 none <dir>) \
-             or correct the configured cgroup",
-        ),
-        (
-            Host {
-                bpffs: false,
-                ..healthy()
-            },
             "bpf filesystem",
-            "the kernel lacks CONFIG_BPF_SYSCALL",
-        ),
+            "the kernel lacks CONFIG_BPF_SYSCALL".to_owned()
+        )
+    );
+    assert_eq!(
+        told(|host| host.btf = false),
         (
-            Host {
-                btf: false,
-                ..healthy()
-            },
             "kernel type information",
-            "the kernel lacks CONFIG_DEBUG_INFO_BTF, or /sys is not mounted here",
-        ),
+            "the kernel lacks CONFIG_DEBUG_INFO_BTF, or /sys is not mounted here".to_owned()
+        )
+    );
+    assert_eq!(
+        told(|host| host.programs = false),
         (
-            Host {
-                programs: false,
-                ..healthy()
-            },
             "cgroup programs",
-            "the kernel lacks CONFIG_CGROUP_BPF, or this process lacks CAP_BPF and CAP_NET_ADMIN",
-        ),
+            "the kernel lacks CONFIG_CGROUP_BPF, or this process lacks CAP_BPF and CAP_NET_ADMIN"
+                .to_owned()
+        )
+    );
+    assert_eq!(
+        told(|host| host.set_retval = false),
         (
-            Host {
-                set_retval: false,
-                ..healthy()
-            },
             "errors of our choice from connect()",
-            "the kernel is too old for bpf_set_retval in these hooks; 6.1 has it",
-        ),
+            "the kernel is too old for bpf_set_retval in these hooks; 6.1 has it".to_owned()
+        )
+    );
+    assert_eq!(
+        told(|host| host.refusal = Some("refused: too old".to_owned())),
         (
-            Host {
-                refusal: Some("the kernel refused it: too old".to_owned()),
-                ..healthy()
-            },
             "the datapath's programs load",
-            "the kernel refused it: too old",
-        ),
-    ];
-    for (host, name, help) in cases {
-        assert_eq!(only_missing(&host), (name, help.to_owned()));
-    }
+            "refused: too old".to_owned()
+        )
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::layout::{LoadEntry, TICK_SHIFT};
 
 const EWMA_FLOOR: u64 = 1 << 20;
-const EWMA_STEP_SHIFT: u32 = 18;
+pub(super) const EWMA_STEP_SHIFT: u32 = 18;
 const HALF_LIFE_SHIFT: u32 = 31;
 const DOUBT_PENDING: u32 = 3;
 const DOUBT_AFTER: u64 = 100_000_000;

@@ -215,50 +215,53 @@ fn one_that_is_about_to_end_or_paused_is_spared() {
     lab.backend_is(&spare, "ready");
 }
 
+/// Containers with wrong labels: name, options, and what is said of them.
+const WRONG: [(&str, &[&str], &str); 6] = [
+    (
+        "w1",
+        &["--label=VIP_0=web", "--expose=8080"],
+        "no port; write it as name:port",
+    ),
+    (
+        "w2",
+        &["--label=VIP_0=web:80"],
+        "exposes no TCP or UDP port",
+    ),
+    (
+        "w3",
+        &["--label=VIP_0=web:80", "--expose=81", "--expose=82"],
+        "exposes ports 81 and 82, and 80 is none of them",
+    ),
+    (
+        "w4",
+        &[
+            "--label=VIP_0=web:80",
+            "--label=VIP_0.prot=8080",
+            "--expose=8080",
+        ],
+        "its port is given by 'VIP_0.port'",
+    ),
+    (
+        "w5",
+        &[
+            "--label=VIP_0=web:80",
+            "--label=sealane.balance=fair",
+            "--expose=8080",
+        ],
+        "'sealane.balance' has value 'fair'",
+    ),
+    (
+        "w6",
+        &["--label=VIP_0=web:80", "--expose=8080", "--network=none"],
+        "the container is on no network",
+    ),
+];
+
 #[test]
 fn wrong_labels_are_shown() {
     let lab = Lab::new("wrong", With::Docker).unwrap();
     let mut expected = Vec::new();
-    for (name, options, problem) in [
-        (
-            "w1",
-            &["--label=VIP_0=web", "--expose=8080"][..],
-            "no port; write it as name:port",
-        ),
-        (
-            "w2",
-            &["--label=VIP_0=web:80"],
-            "exposes no TCP or UDP port",
-        ),
-        (
-            "w3",
-            &["--label=VIP_0=web:80", "--expose=81", "--expose=82"],
-            "exposes ports 81 and 82, and 80 is none of them",
-        ),
-        (
-            "w4",
-            &[
-                "--label=VIP_0=web:80",
-                "--label=VIP_0.prot=8080",
-                "--expose=8080",
-            ],
-            "its port is given by 'VIP_0.port'",
-        ),
-        (
-            "w5",
-            &[
-                "--label=VIP_0=web:80",
-                "--label=sealane.balance=fair",
-                "--expose=8080",
-            ],
-            "'sealane.balance' has value 'fair'",
-        ),
-        (
-            "w6",
-            &["--label=VIP_0=web:80", "--expose=8080", "--network=none"],
-            "the container is on no network",
-        ),
-    ] {
+    for (name, options, problem) in WRONG {
         let id = lab.serve(name, options);
         expected.push((format!("docker.{}", &id[..12]), problem));
     }

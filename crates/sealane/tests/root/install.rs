@@ -192,8 +192,9 @@ fn two_daemons_share_a_host() {
     second
         .sealane(&["app", "deploy", &file, "--wait", "--timeout", "60s"])
         .unwrap();
-    let vips: Value =
+    let listed: Value =
         serde_json::from_str(&second.sealane(&["vip", "list", "-o", "json"]).unwrap()).unwrap();
+    let vips = &listed["vips"];
     assert_eq!(vips.as_array().unwrap().len(), 1, "{vips}");
     let address = vips[0]["address"].as_str().unwrap();
     let other = format!("http://{address}/");

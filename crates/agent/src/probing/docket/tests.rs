@@ -36,11 +36,11 @@ fn begun(docket: &mut Docket, now: Instant) {
 #[test]
 fn an_ejected_backend_is_probed_at_once_and_only_once() {
     let (mut docket, now) = (Docket::default(), Instant::now());
-    let near = Some(([172, 17, 0, 2], 80).into());
+    let near = ([172, 17, 0, 2], 80).into();
     let mut both = ejected(1, now);
-    both.near = near;
+    both.near = Some(near);
     docket.see(vec![both, ejected(2, now)], now);
-    assert_eq!(docket.next(now), Some((who(1), near.unwrap())));
+    assert_eq!(docket.next(now), Some((who(1), near)));
     docket.see(vec![ejected(1, now), ejected(2, now)], now);
     assert_eq!(docket.next(now).unwrap().0, who(2));
     assert_eq!((docket.next(now), docket.due()), (None, None));

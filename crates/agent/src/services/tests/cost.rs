@@ -37,24 +37,22 @@ mod root {
             change.put_node(&node, lease, Expect::Any);
         }
         fleet.commit(change).await;
-        for service in 0..services {
+        for first in (0..services).step_by(100) {
             let mut change = Change::new();
-            let name = format!("service-{service}.marathon");
-            let ipv4 = std::net::Ipv4Addr::from_bits((11 << 24) + 1 + service as u32);
-            change.put_vip(
-                &VipRecord {
-                    name,
-                    ipv4,
-                    ipv6: None,
-                },
-                Expect::Absent,
-            );
-            for instance in 0..10 {
-                let task = task(service * 10 + instance);
-                change.put_task(&task, Expect::Absent);
-                change.put_status(&status(&task, TaskState::Running), Expect::Absent);
+            for service in first..services.min(first + 100) {
+                let name = format!("service-{service}.marathon");
+                let ipv4 = std::net::Ipv4Addr::from_bits((11 << 24) + 1 + service as u32);
+                let ipv6 = None;
+                change.put_vip(&VipRecord { name, ipv4, ipv6 }, Expect::Absent);
+                for instance in 0..10 {
+                    let task = task(service * 10 + instance);
+                    change.put_task(&task, Expect::Absent);
+                    change.put_status(&status(&task, TaskState::Running), Expect::Absent);
+                }
             }
-            fleet.commit(change).await;
+            let revision = fleet.commit(change).await;
+            // So that it need not list everything again and again.
+            fleet.mirror.at_least(revision).await;
         }
     }
 

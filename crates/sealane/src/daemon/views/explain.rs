@@ -2,16 +2,13 @@
 
 use agent::View;
 use api::{CandidateView, ClientView, ExplainError, ExplanationView, VipPort};
-use datapath::{Candidate, Explanation, How, Reason};
+use datapath::{COST_UNIT, Candidate, Explanation, How, Reason};
 use model::NodeId;
 use store::State;
 use vip::{Policy, ServiceKey};
 
 use super::clients::Meant;
 use super::vips::{Whereabouts, known_millis, standing};
-
-/// How many milliseconds a unit of the datapath's cost is.
-const MILLIS_PER_COST: f64 = 0.262_144;
 
 /// A chance from which on there is no other; sums of chances are not quite exact.
 const SURE: f64 = 0.999_999;
@@ -85,7 +82,7 @@ fn candidate(candidate: &Candidate, node: Option<NodeId>) -> CandidateView {
         clippy::cast_precision_loss,
         reason = "what is lost is below a nanosecond"
     )]
-    let cost = candidate.cost as f64 * MILLIS_PER_COST / weight;
+    let cost = candidate.cost as f64 * COST_UNIT.as_secs_f64() * 1_000.0 / weight;
     CandidateView {
         task: candidate.task.clone(),
         node,
