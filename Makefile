@@ -25,7 +25,7 @@ demo: build ## The main job on this host, step by step; DEMO_ONCE=1 ends after t
 
 .PHONY: test
 test: ## All tests: everywhere without root, with real engines as root
-	@scripts/setup.sh build run dev
+	@scripts/setup.sh build run dev test
 	@scripts/nextest.sh
 	if [ "$$(id -u)" -eq 0 ]; then
 	  $(CARGO) nextest run --workspace --locked

@@ -56,6 +56,10 @@ static __always_inline __u32 draw(const struct slice *slice) {
     return (__u32)random <= slot->threshold ? slot->backend : slot->alias;
 }
 
+// So often another is drawn in the place of one that holds back, before it is taken
+// after all: where all are new, one has to be.
+#define ATTEMPTS 4
+
 // A new backend is passed over as often as it is short of its full share, except one
 // time in sixteen.
 static __always_inline bool holds_back(const struct service *service, const struct backend *backend,
@@ -85,10 +89,12 @@ static __always_inline void examine(struct candidate *candidate, __u32 id,
 
 static __noinline void draw_one(struct candidate *candidate, const struct service *service,
                                 const struct slice *slice, const struct client *client, __u64 now) {
-    examine(candidate, draw(slice), client, now);
-    if (candidate->backend && candidate->standing == FINE &&
-        holds_back(service, candidate->backend, now))
+    for (int i = 0; i < ATTEMPTS; i++) {
         examine(candidate, draw(slice), client, now);
+        if (!candidate->backend || candidate->standing != FINE ||
+            !holds_back(service, candidate->backend, now))
+            return;
+    }
 }
 
 static __always_inline bool takes(const struct candidate *candidate) {

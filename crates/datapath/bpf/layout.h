@@ -183,7 +183,8 @@ struct berth {
 
 struct flows {
     struct pin pins[FLOW_PINS];
-    __u32 latest;  // index of the pin that was sent through last
+    __u32 latest;  // index of the pin that was sent through last; FLOW_PINS is the
+                   // connection's own
     __u32 strayed; // 1 once a pin had to leave for `strays`
 };
 

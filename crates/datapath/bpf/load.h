@@ -162,7 +162,8 @@ static __always_inline bool is_doubtful(const struct load *load, __u64 now) {
     __u32 pending = pending_on(load);
 
     // Above half of the range, answers are ahead of what was read before them.
-    return learns && pending >= DOUBT_PENDING && pending < 1U << 31 && age_of(load, now) > DOUBT_AFTER;
+    return learns && pending >= DOUBT_PENDING && pending < 1U << 31 &&
+           age_of(load, now) > DOUBT_AFTER;
 }
 
 struct census {

@@ -189,6 +189,9 @@ static __always_inline int send_to(struct bpf_sock_addr *ctx, struct decision *d
         return send_elsewhere(ctx, to);
     struct pin *pin = find_pin(sk, bpf_get_socket_cookie(ctx));
     if (pin && connected_through(sk, pin, to)) {
+        struct flows *of = bpf_sk_storage_get(&flows, sk, 0, 0);
+        if (of)
+            of->latest = FLOW_PINS;
         decision->peer.address = pin->peer;
         decision->peer.port = pin->peer_port;
         return ALLOW;
@@ -242,6 +245,8 @@ static __always_inline bool sender_vip(struct bpf_sock_addr *ctx, const struct e
                                        struct endpoint *vip) {
     const struct flows *of = bpf_sk_storage_get(&flows, ctx->sk, 0, 0);
 
+    if (of && of->latest == FLOW_PINS && connected_vip(ctx, peer, vip))
+        return true;
     if (of && flow_vip(of, bpf_get_socket_cookie(ctx), peer, vip))
         return true;
     return connected_vip(ctx, peer, vip);

@@ -245,60 +245,37 @@ mod tests {
             },
             backends: backends.to_vec(),
         };
+        let settings = |settings| Service {
+            settings,
+            ..service("a", &[])
+        };
+        let defaults = Settings::default();
         let one = backend("web.1");
+        let other = |change: fn(&mut Backend)| {
+            let mut other = one.clone();
+            change(&mut other);
+            service("a", &[other])
+        };
         let variants = [
             service("a", &[]),
             service("b", &[]),
-            Service {
-                settings: Settings::default(),
-                ..service("a", &[])
-            },
-            Service {
-                settings: Settings {
-                    close: true,
-                    ..Settings::default()
-                },
-                ..service("a", &[])
-            },
-            Service {
-                settings: Settings {
-                    affinity: 60,
-                    ..Settings::default()
-                },
-                ..service("a", &[])
-            },
-            service("a", std::slice::from_ref(&one)),
+            settings(defaults),
+            settings(Settings {
+                close: true,
+                ..defaults
+            }),
+            settings(Settings {
+                affinity: 60,
+                ..defaults
+            }),
+            other(|_| {}),
             service("a", &[one.clone(), one.clone()]),
             service("a", &[backend("web.2")]),
-            service(
-                "a",
-                &[Backend {
-                    weight: 2,
-                    ..one.clone()
-                }],
-            ),
-            service(
-                "a",
-                &[Backend {
-                    state: BackendState::Draining,
-                    ..one.clone()
-                }],
-            ),
-            service(
-                "a",
-                &[Backend {
-                    preferred: false,
-                    ..one.clone()
-                }],
-            ),
-            service(
-                "a",
-                &[Backend {
-                    near: None,
-                    ..one.clone()
-                }],
-            ),
-            service("a", &[Backend { far: None, ..one }]),
+            other(|one| one.weight = 2),
+            other(|one| one.state = BackendState::Draining),
+            other(|one| one.preferred = false),
+            other(|one| one.near = None),
+            other(|one| one.far = None),
         ];
         let different: HashSet<_> = variants.iter().map(fingerprint).collect();
         assert_eq!(different.len(), variants.len());

@@ -52,6 +52,28 @@ CASE(an_idle_newcomer_is_not_flooded) {
     CHECK_WITHIN(found / 100000.0, 0.005, 0.04);
 }
 
+// With two, the one that is passed over is often drawn again.
+CASE(the_newer_of_two_is_spared_as_well) {
+    CHECK_WITHIN(share_at(POLICY_RANDOM, 2, 0), 0.04, 0.3);
+    CHECK_WITHIN(share_at(POLICY_LEAST_LOADED, 2, 0), 0.04, 0.5);
+}
+
+// Where all are new, one has to be taken.
+CASE(if_all_are_new_all_are_used) {
+    struct stage *stage = of_equals(POLICY_LEAST_LOADED, 4);
+    __u32 found[4] = {};
+
+    service_at(stage->id)->slow_start = WARM_UP;
+    for (__u32 i = 0; i < 4; i++) {
+        backend_at(stage->members[i])->flags |= BACKEND_WARMING;
+        backend_at(stage->members[i])->since = the_time >> TICK_SHIFT;
+    }
+    for (int i = 0; i < 4000; i++)
+        found[pick(stage).id - stage->members[0]]++;
+    for (__u32 i = 0; i < 4; i++)
+        CHECK_WITHIN(found[i], 850, 1150);
+}
+
 CASE(the_clock_of_slow_starts_wraps) {
     the_time = ((1ULL << 32) - 10) << TICK_SHIFT;
     CHECK_WITHIN(share_at(POLICY_RANDOM, 10, 0), 0.04, 0.18);

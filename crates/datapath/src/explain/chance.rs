@@ -27,6 +27,9 @@ pub(super) struct Facts {
     pub(super) stays: Option<usize>,
 }
 
+/// `ATTEMPTS` of `bpf/choose.h`.
+const ATTEMPTS: i32 = 4;
+
 /// A backend as one client sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fact {
@@ -39,6 +42,16 @@ pub(super) struct Fact {
     pub(super) cost: u64,
     /// How often it is passed over in its slow start.
     pub(super) held_back: f64,
+}
+
+impl Fact {
+    /// How often it is passed over: who is ejected or tried has no slow start.
+    fn holds(&self) -> f64 {
+        match self.standing {
+            Standing::Fine => self.held_back,
+            _ => 0.0,
+        }
+    }
 }
 
 /// Whether new connections keep away from a backend.
@@ -174,20 +187,25 @@ impl Draws {
     fn of(facts: &Facts) -> Self {
         let drawn = || facts.drawn.iter().copied().zip(&facts.backends);
         let passed = |(chance, fact): (f64, &Fact)| match fact.reachable {
-            true => chance * fact.held_back,
+            true => chance * fact.holds(),
             false => 0.0,
         };
         let passed_over: f64 = drawn().map(passed).sum();
         let none: f64 = drawn()
             .map(|(chance, fact)| if fact.reachable { 0.0 } else { chance })
             .sum();
+        // All draws but the last may be passed over.
+        let again: f64 = (0..ATTEMPTS - 1)
+            .map(|before| passed_over.powi(before))
+            .sum();
+        let last = passed_over.powi(ATTEMPTS - 1);
         let each = drawn().map(|(chance, fact)| match fact.reachable {
-            true => chance * (1.0 - fact.held_back + passed_over),
+            true => chance * ((1.0 - fact.holds()) * again + last),
             false => 0.0,
         });
         Self {
             each: each.collect(),
-            none_after: drawn().map(|it| passed(it) * none).collect(),
+            none_after: drawn().map(|it| passed(it) * again * none).collect(),
             none,
         }
     }

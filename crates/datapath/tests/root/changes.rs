@@ -244,6 +244,28 @@ fn replacing_every_backend_by_changes_fails_no_connect() {
     assert_in_force(&mut lab, &steps[step % 8]);
 }
 
+fn numbered(index: u32) -> SocketAddr {
+    SocketAddr::new(IpAddr::from((0x0b00_0001 + index).to_be_bytes()), 80)
+}
+
+/// So many services of ten backends.
+fn many(size: u32) -> ServiceTable {
+    let mut all = ServiceTable::default();
+    for index in 0..size {
+        let backend = |port: u16| {
+            let name = format!("task-{index}-{port}");
+            far(&name, SocketAddr::new([10, 0, 0, 1].into(), port))
+        };
+        let ten: Vec<_> = (8_000..8_010).map(backend).collect();
+        let one = table(&[(numbered(index), Tcp, &ten)]);
+        all.addresses.extend(&one.addresses);
+        for (key, service) in &one.services {
+            all.services.insert(*key, service.clone());
+        }
+    }
+    all
+}
+
 /// Milliseconds do not depend on how many services there are; run in release with
 /// `--run-ignored only --no-capture`.
 #[test]
@@ -256,27 +278,11 @@ fn one_change_at_any_size() {
             backends: 200_000,
             ..small()
         });
-        let key =
-            |index: u32| SocketAddr::new(IpAddr::from((0x0b00_0001 + index).to_be_bytes()), 80);
-        let backend = |index: u32, port: u16| {
-            far(
-                &format!("task-{index}-{port}"),
-                SocketAddr::new([10, 0, 0, 1].into(), port),
-            )
-        };
-        let mut before = ServiceTable::default();
-        for index in 0..size {
-            let ten: Vec<_> = (0..10).map(|port| backend(index, 8_000 + port)).collect();
-            let one = table(&[(key(index), Tcp, &ten)]);
-            before.addresses.extend(&one.addresses);
-            for (key, service) in &one.services {
-                before.services.insert(*key, service.clone());
-            }
-        }
+        let mut before = many(size);
         lab.apply(&before);
         let (mut named, mut whole) = (Vec::new(), Vec::new());
         for round in 0..202_u32 {
-            let at = key(round / 2 * 7_919 % size);
+            let at = numbered(round / 2 * 7_919 % size);
             let at = ServiceKey {
                 address: at.ip(),
                 port: 80,

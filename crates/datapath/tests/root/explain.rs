@@ -157,12 +157,14 @@ fn weights_count_in_pairs_too() {
         ..server(name)
     };
     let backends = [weighted("a", 1), weighted("b", 40)];
-    lab.apply(&table(&[(vip(80), Tcp, &backends[1..])]));
-    for _ in 0..10 {
-        holder.dial(Tcp, vip(80)).unwrap();
+    for (backend, held) in backends.iter().zip([1, 10]) {
+        lab.apply(&table(&[(vip(80), Tcp, std::slice::from_ref(backend))]));
+        for _ in 0..held {
+            holder.dial(Tcp, vip(80)).unwrap();
+        }
     }
     lab.apply(&table(&[(vip(80), Tcp, &backends)]));
-    // Eleven fortieths are lighter than one whole.
+    // Ten connections are less to forty than one is to one.
     let explanation = agrees(&lab, &mut client, &Who::Host);
     let a = explanation
         .backends
@@ -246,8 +248,9 @@ fn a_slow_start_is_passed_over() {
         .unwrap();
     assert_eq!(new.task.as_ref().unwrap().as_str(), "new");
     assert!((new.warmth.unwrap() - 1.0 / 16.0).abs() < 1e-3, "{new:?}");
-    // A sixteenth of its share, and what a second draw gives it.
-    let share = (1.0 / 16.0 + 15.0 / 16.0 / 3.0) / 3.0;
+    // A sixteenth of its share, and what the three draws after it give it.
+    let held: f64 = 15.0 / 16.0 / 3.0;
+    let share = (1.0 / 16.0 * (1.0 + held + held * held) + held * held * held) / 3.0;
     assert!((new.probability - share).abs() < 1e-3, "{new:?}");
 }
 

@@ -4,8 +4,6 @@
 //! node that the table is for, and on nothing else: neither on other tasks nor on
 //! which names have addresses. So it stays what it is while those change.
 
-use std::sync::Arc;
-
 use model::TaskStatus;
 
 use super::Problem;
@@ -22,7 +20,7 @@ use crate::settings::Settings;
 /// What somebody adds to one VIP port.
 #[derive(Debug)]
 pub(super) struct Contribution {
-    pub(super) origin: Arc<Origin>,
+    pub(super) origin: Origin,
     /// For each of its ports that asks: the position of the port's declaration, and the
     /// settings that its labels have.
     pub(super) asks: Vec<(usize, Settings)>,
@@ -43,14 +41,14 @@ impl Contributions {
     /// What the labels of a task or external come to. A task's status must be its own
     /// node's; without one it asks and does not serve.
     pub(super) fn of(
-        origin: &Arc<Origin>,
+        origin: &Origin,
         status: Option<&TaskStatus>,
         nodes: Nodes<'_>,
         ranges: &VipRanges,
     ) -> Self {
         let wishes = origin.wishes();
         let mut found = Self::default();
-        if let Origin::External(external, _) = &**origin {
+        if let Origin::External(external, _) = origin {
             external
                 .problems
                 .iter()
@@ -62,7 +60,7 @@ impl Contributions {
         if wishes.found.is_empty() {
             return found;
         }
-        let instance = match &**origin {
+        let instance = match origin {
             Origin::Task(task) => status.and_then(|it| Instance::of_task(task, it, nodes)),
             Origin::External(external, _) => Some(Instance::of_external(external, nodes)),
         };
@@ -77,7 +75,7 @@ impl Contributions {
 
     fn add(
         &mut self,
-        origin: &Arc<Origin>,
+        origin: &Origin,
         instance: Option<&Instance<'_>>,
         wish: &Wish<'_>,
         target: Target,
@@ -105,7 +103,7 @@ impl Contributions {
                 // There are as many of these as there are backends in the fleet.
                 candidates.shrink_to_fit();
                 let contribution = Contribution {
-                    origin: Arc::clone(origin),
+                    origin: origin.clone(),
                     asks: vec![ask],
                     candidates,
                 };

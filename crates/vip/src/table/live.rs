@@ -47,7 +47,7 @@ pub struct LiveTable {
 /// A task or external, and where its contributions are.
 #[derive(Debug)]
 struct Source {
-    origin: Arc<Origin>,
+    origin: Origin,
     status: Option<Arc<TaskStatus>>,
     targets: Vec<Target>,
     problems: Vec<Problem>,
@@ -98,7 +98,7 @@ impl LiveTable {
 
     /// The external is there.
     pub fn set_external(&mut self, external: Arc<External>) {
-        let id = external.id();
+        let id = Arc::new(external.id());
         self.set_source(Origin::External(external, id), None);
     }
 
@@ -168,15 +168,10 @@ impl LiveTable {
             Some(_) => drop(self.remove_source(&id)),
             None => {}
         }
-        self.add_source(id, Arc::new(origin), status);
+        self.add_source(id, origin, status);
     }
 
-    fn add_source(
-        &mut self,
-        id: Arc<SourceId>,
-        origin: Arc<Origin>,
-        status: Option<Arc<TaskStatus>>,
-    ) {
+    fn add_source(&mut self, id: Arc<SourceId>, origin: Origin, status: Option<Arc<TaskStatus>>) {
         let nodes = self.nodes_of(origin.node());
         let found = Contributions::of(&origin, status.as_deref(), nodes, &self.standpoint.ranges);
         self.problems.add(&found.problems);

@@ -16,11 +16,11 @@ pub(super) enum SourceId {
     External(NodeId, String),
 }
 
-/// A task, or an external with its id.
+/// A task, or an external with its id; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) enum Origin {
     Task(Arc<Task>),
-    External(Arc<External>, TaskId),
+    External(Arc<External>, Arc<TaskId>),
 }
 
 impl SourceId {

@@ -73,6 +73,56 @@ mod root {
         format!("{middle:?} (p99 {high:?})")
     }
 
+    /// A status, draining or ready in turn.
+    fn change(size: usize, round: usize) -> Change {
+        let task = task(round * 7_919 % (size * 10));
+        let state = [TaskState::Killing, TaskState::Running][round % 2];
+        let mut change = Change::new();
+        change.put_status(&status(&task, state), Expect::Any);
+        change
+    }
+
+    /// The reconciler's part alone, and what it takes to compare everything.
+    async fn parts(fleet: &Fleet, kernel: &Kernel, size: usize) -> [String; 2] {
+        let services = fleet.services(kernel.clone());
+        let mut force = services.no_force();
+        services.reconcile(&mut force, &fleet.mirror.state(), Look::Everything);
+        let (mut one, mut all) = (Vec::new(), Vec::new());
+        for round in 0..CHANGES {
+            let state = fleet.state(change(size, round)).await;
+            let begun = Instant::now();
+            services.reconcile(&mut force, &state, Look::Changes);
+            one.push(begun.elapsed());
+        }
+        for _ in 0..5 {
+            let mut anew = services.no_force();
+            let begun = Instant::now();
+            services.reconcile(&mut anew, &fleet.mirror.state(), Look::Everything);
+            all.push(begun.elapsed());
+        }
+        [told(&mut one), told(&mut all)]
+    }
+
+    /// The whole way of a change, and the way from its commit on.
+    async fn way(fleet: &Fleet, kernel: &Kernel, size: usize) -> [String; 2] {
+        let services = fleet.services(kernel.clone());
+        let mut tables = services.table.subscribe();
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(services.run(stop.clone()));
+        let (mut whole, mut after) = (Vec::new(), Vec::new());
+        for round in 0..CHANGES {
+            let begun = Instant::now();
+            let revision = fleet.commit(change(size, round)).await;
+            let committed = Instant::now();
+            tables.wait_for(|it| it.0 >= revision).await.unwrap();
+            whole.push(begun.elapsed());
+            after.push(committed.elapsed());
+        }
+        stop.cancel();
+        running.await.unwrap();
+        [told(&mut whole), told(&mut after)]
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "a measurement"]
     async fn one_status_at_any_size() {
@@ -81,34 +131,11 @@ mod root {
             roomy(&mut lab);
             let fleet = Fleet::new().await;
             fill(&fleet, size).await;
-            let services = fleet.services(lab.kernel.clone());
-            let mut force = services.no_force();
-            let start = fleet.mirror.state();
-            services.reconcile(&mut force, &start, Look::Everything);
-            drop(start);
-            let (mut parts, mut whole) = (Vec::new(), Vec::new());
-            for round in 0..CHANGES {
-                let task = task(round * 7_919 % (size * 10));
-                let state = [TaskState::Killing, TaskState::Running][round % 2];
-                let mut change = Change::new();
-                change.put_status(&status(&task, state), Expect::Any);
-                let state = fleet.state(change).await;
-                let begun = Instant::now();
-                services.reconcile(&mut force, &state, Look::Changes);
-                parts.push(begun.elapsed());
-                drop(state);
-            }
-            for _ in 0..5 {
-                let state = fleet.mirror.state();
-                let mut anew = services.no_force();
-                let begun = Instant::now();
-                services.reconcile(&mut anew, &state, Look::Everything);
-                whole.push(begun.elapsed());
-            }
+            let [one, all] = parts(&fleet, &lab.kernel, size).await;
+            let [whole, after] = way(&fleet, &lab.kernel, size).await;
             eprintln!(
-                "{size} services of ten: one status {}, everything {}",
-                told(&mut parts),
-                told(&mut whole)
+                "{size} services of ten: one status {one}, everything {all}; \
+                 with a commit {whole}, of which after it {after}"
             );
             let usage = lab.kernel.usage();
             assert_eq!(usage.len(), size);

@@ -5,8 +5,19 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// One more way to the same candidate makes it likelier.
+fn add(outcomes: &mut Vec<(f64, Candidate)>, chance: f64, candidate: Candidate) {
+    if chance <= 0.0 {
+        return;
+    }
+    match outcomes.iter_mut().find(|(_, known)| *known == candidate) {
+        Some((sum, _)) => *sum += chance,
+        None => outcomes.push((chance, candidate)),
+    }
+}
+
 /// What a candidate of `choose.h` is after a draw.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Candidate {
     /// Numbered from 1; 0 is none yet.
     id: usize,
@@ -29,21 +40,21 @@ impl Facts {
     /// Every outcome of `draw_one` with its probability.
     fn draw_one(&self, before: Candidate) -> Vec<(f64, Candidate)> {
         let mut outcomes = Vec::new();
-        for first in 1..=self.ready {
-            let chance = self.drawn[first - 1];
-            let drawn = self.examine(before, first);
-            let held_back = if drawn.there {
-                self.fact(first).held_back
-            } else {
-                0.0
-            };
-            outcomes.push((chance * (1.0 - held_back), drawn));
-            for second in 1..=self.ready {
-                let chance = chance * held_back * self.drawn[second - 1];
-                outcomes.push((chance, self.examine(drawn, second)));
+        let mut passed_over = vec![(1.0, before)];
+        for draw in 1..=ATTEMPTS {
+            let mut again = Vec::new();
+            for (chance, before) in passed_over {
+                for id in 1..=self.ready {
+                    let chance = chance * self.drawn[id - 1];
+                    let drawn = self.examine(before, id);
+                    let holds = drawn.there && draw < ATTEMPTS;
+                    let held_back = if holds { self.fact(id).holds() } else { 0.0 };
+                    add(&mut outcomes, chance * (1.0 - held_back), drawn);
+                    add(&mut again, chance * held_back, drawn);
+                }
             }
+            passed_over = again;
         }
-        outcomes.retain(|(chance, _)| *chance > 0.0);
         outcomes
     }
 

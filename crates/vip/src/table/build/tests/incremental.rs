@@ -1,172 +1,12 @@
 //! A table that follows single changes is the one that is made of the final records.
 
-use proptest::prelude::*;
-use proptest::sample::select;
+mod steps;
 
-use super::permutations::{externals, members};
+use proptest::prelude::*;
+
 use super::*;
 use crate::table::{Changes, Problem, ServiceKey};
-
-/// Names that the labels of [`members`] and [`externals`] ask for, and one that none does.
-const NAMES: [&str; 5] = [
-    "web.marathon",
-    "otherone.marathon",
-    "a.marathon",
-    "web.docker",
-    "unasked.marathon",
-];
-
-/// One change, or a look at the table.
-#[derive(Debug, Clone)]
-enum Step {
-    Task(Task, Option<TaskStatus>),
-    NoTask(TaskId),
-    External(External),
-    NoExternal(usize),
-    Node(Node),
-    NoNode(&'static str),
-    Vip(VipRecord),
-    NoVip(&'static str),
-    Declared(&'static str, BTreeSet<String>),
-    Settle,
-    /// A look at a table that is kept.
-    Hold,
-}
-
-/// The records as they are after some steps.
-#[derive(Debug, Default)]
-struct Final {
-    tasks: BTreeMap<TaskId, (Task, Option<TaskStatus>)>,
-    externals: BTreeMap<(NodeId, String), External>,
-    nodes: BTreeMap<NodeId, Node>,
-    vips: BTreeMap<String, VipRecord>,
-    declared: BTreeMap<AppId, BTreeSet<String>>,
-}
-
-fn task_id(index: usize) -> TaskId {
-    format!("t{index}").parse().unwrap()
-}
-
-/// Few, so that they replace each other.
-fn container(index: usize) -> (NodeId, String) {
-    let node = ["n1", "n2", "n3"][index % 3];
-    (NodeId(node.to_owned()), format!("{index:08x}").repeat(8))
-}
-
-fn vips() -> impl Strategy<Value = VipRecord> {
-    // Some are what labels give, and some contradict each other.
-    let ipv4 = select(vec!["11.1.1.1", "11.0.0.1", "11.0.0.2", "11.0.0.3"]);
-    let ipv6 = select(vec![
-        None,
-        Some("fd01:c::5"),
-        Some("fd01:c::1"),
-        Some("fd01:c::2"),
-    ]);
-    (select(NAMES.to_vec()), ipv4, ipv6).prop_map(|(name, ipv4, ipv6)| VipRecord {
-        name: name.to_owned(),
-        ipv4: ipv4.parse().unwrap(),
-        ipv6: ipv6.map(|it| it.parse().unwrap()),
-    })
-}
-
-fn nodes() -> impl Strategy<Value = Node> {
-    let addresses = select(vec![
-        vec!["10.0.0.1"],
-        vec!["10.0.0.2", "fd00::2"],
-        vec!["fd00::3"],
-        vec![],
-    ]);
-    let zone = select(vec![None, Some("east"), Some("west")]);
-    (select(vec!["n1", "n2", "n3"]), addresses, zone).prop_map(|(id, addresses, zone)| Node {
-        zone: zone.map(str::to_owned),
-        ..node(id, &addresses)
-    })
-}
-
-fn steps() -> impl Strategy<Value = Step> {
-    let names = prop::collection::btree_set(select(NAMES.map(str::to_owned).to_vec()), 0..3);
-    prop_oneof![
-        8 => (0..6usize, members(), any::<bool>()).prop_map(|(index, member, reported)| {
-            let (mut task, mut status) = member;
-            task.id = task_id(index);
-            status.task = task.id.clone();
-            Step::Task(task, reported.then_some(status))
-        }),
-        2 => (0..6usize).prop_map(|index| Step::NoTask(task_id(index))),
-        3 => (0..3usize, externals()).prop_map(|(index, mut external)| {
-            (external.node, external.container) = container(index);
-            Step::External(external)
-        }),
-        1 => (0..3usize).prop_map(Step::NoExternal),
-        3 => nodes().prop_map(Step::Node),
-        1 => select(vec!["n1", "n2", "n3"]).prop_map(Step::NoNode),
-        4 => vips().prop_map(Step::Vip),
-        1 => select(NAMES.to_vec()).prop_map(Step::NoVip),
-        1 => (select(vec!["/x", "/y"]), names)
-            .prop_map(|(app, names)| Step::Declared(app, names)),
-        3 => Just(Step::Settle),
-        1 => Just(Step::Hold),
-    ]
-}
-
-impl Final {
-    fn take(&mut self, step: &Step) {
-        match step.clone() {
-            Step::Task(task, status) => {
-                self.tasks.insert(task.id.clone(), (task, status));
-            }
-            Step::NoTask(id) => drop(self.tasks.remove(&id)),
-            Step::External(external) => {
-                let id = (external.node.clone(), external.container.clone());
-                self.externals.insert(id, external);
-            }
-            Step::NoExternal(index) => drop(self.externals.remove(&container(index))),
-            Step::Node(node) => drop(self.nodes.insert(node.id.clone(), node)),
-            Step::NoNode(id) => drop(self.nodes.remove(&NodeId(id.to_owned()))),
-            Step::Vip(record) => drop(self.vips.insert(record.name.clone(), record)),
-            Step::NoVip(name) => drop(self.vips.remove(name)),
-            Step::Declared(app, names) => {
-                self.declared.insert(AppId::resolve(app).unwrap(), names);
-            }
-            Step::Settle | Step::Hold => {}
-        }
-    }
-
-    fn input(&self, standpoint: &Standpoint) -> TableInput {
-        let statuses = self.tasks.values().filter_map(|it| it.1.clone());
-        TableInput {
-            standpoint: standpoint.clone(),
-            tasks: self
-                .tasks
-                .values()
-                .map(|it| Arc::new(it.0.clone()))
-                .collect(),
-            statuses: statuses.map(Arc::new).collect(),
-            externals: shared(&self.externals.values().cloned().collect::<Vec<_>>()),
-            vips: shared(&self.vips.values().cloned().collect::<Vec<_>>()),
-            nodes: shared(&self.nodes.values().cloned().collect::<Vec<_>>()),
-            declared: self.declared.clone(),
-        }
-    }
-}
-
-fn follow(live: &mut LiveTable, step: &Step) {
-    match step.clone() {
-        Step::Task(task, status) => live.set_task(Arc::new(task), status.map(Arc::new)),
-        Step::NoTask(id) => live.remove_task(&id),
-        Step::External(external) => live.set_external(Arc::new(external)),
-        Step::NoExternal(index) => {
-            let (node, container) = container(index);
-            live.remove_external(&node, &container);
-        }
-        Step::Node(node) => live.set_node(Arc::new(node)),
-        Step::NoNode(id) => live.remove_node(&NodeId(id.to_owned())),
-        Step::Vip(record) => live.set_vip(Arc::new(record)),
-        Step::NoVip(name) => live.remove_vip(name),
-        Step::Declared(app, names) => live.set_declared(&AppId::resolve(app).unwrap(), names),
-        Step::Settle | Step::Hold => {}
-    }
-}
+use steps::{Final, Step, follow, steps};
 
 /// What differs between two maps or sets.
 fn difference<K: Ord + Clone, V: PartialEq>(
@@ -301,6 +141,39 @@ fn a_change_touches_the_services_of_its_record_alone() {
         ..node("n3", &["10.0.0.3"])
     };
     assert!(touched(&mut live, |live| live.set_node(Arc::new(elsewhere))).is_empty());
+}
+
+#[test]
+fn a_change_that_was_not_told_is_noticed() {
+    let ports = vec![web(None, Some(80))];
+    let mut fleet = Fleet::of([running("t1", "n1", host("10.0.0.1"), ports)]);
+    fleet.declared.insert("web.marathon".into());
+    let (live, records) = (live(&fleet), fleet.records());
+    let input = |change: fn(&mut TableInput)| {
+        let mut input = fleet.input("n1", &records);
+        change(&mut input);
+        input
+    };
+    assert!(live.is_of(&input(|_| {})));
+    let untold: [fn(&mut TableInput); 10] = [
+        |it| drop(it.tasks.pop()),
+        |it| Arc::make_mut(&mut it.tasks[0]).framework.push('x'),
+        |it| drop(it.statuses.pop()),
+        |it| Arc::make_mut(&mut it.statuses[0]).state = TaskState::Lost,
+        |it| drop(it.nodes.pop()),
+        |it| Arc::make_mut(&mut it.nodes[0]).zone = Some("east".into()),
+        |it| drop(it.vips.pop()),
+        |it| Arc::make_mut(&mut it.vips[0]).ipv6 = None,
+        |it| it.declared.clear(),
+        |it| {
+            it.declared
+                .values_mut()
+                .for_each(|names| names.extend(["x".into()]))
+        },
+    ];
+    for (index, change) in untold.into_iter().enumerate() {
+        assert!(!live.is_of(&input(change)), "change {index}");
+    }
 }
 
 #[test]
