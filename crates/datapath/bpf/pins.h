@@ -85,13 +85,29 @@ static __always_inline struct pin *make_pin(struct bpf_sock *sk, __u64 cookie) {
     return bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
+// Whoever turns the cookie into this ends the pin; close() and the connection's end may
+// come at the same time, and the late one must not end the next owner's.
+#define BERTH_ENDING (1ULL << 63)
+
+static __always_inline bool may_end(struct berth *berth, __u64 cookie) {
+    __u64 ending = cookie | BERTH_ENDING;
+
+    return berth && berth->cookie == cookie &&
+           __sync_val_compare_and_swap(&berth->cookie, cookie, ending) == cookie;
+}
+
+static __always_inline void leave(struct berth *berth) {
+    berth->pin.peer_port = 0;
+    __sync_lock_test_and_set(&berth->cookie, 0);
+}
+
 // The socket is being closed by its owner. Its berth is the next one's from here on.
 static __always_inline void end_pin(struct bpf_sock *sk, __u64 cookie) {
     struct berth *berth = berth_of(cookie);
 
-    if (berth && berth->cookie == cookie) {
-        release(&berth->pin, sk->state);
-        __sync_lock_test_and_set(&berth->cookie, 0);
+    if (may_end(berth, cookie)) {
+        settle(&berth->pin, sk->state);
+        leave(berth);
         return;
     }
     struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
@@ -104,10 +120,9 @@ static __always_inline void end_pin(struct bpf_sock *sk, __u64 cookie) {
 static __always_inline void end_closed(struct sock *sk, __u64 cookie, int error, __u64 now) {
     struct berth *berth = berth_of(cookie);
 
-    if (berth && berth->cookie == cookie) {
+    if (may_end(berth, cookie)) {
         settle_with(&berth->pin, error, now);
-        berth->pin.peer_port = 0;
-        __sync_lock_test_and_set(&berth->cookie, 0);
+        leave(berth);
         return;
     }
     struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);

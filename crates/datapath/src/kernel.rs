@@ -207,6 +207,9 @@ impl Kernel {
                 return Err(error);
             }
         };
+        if grant.new_service {
+            self.describe(key, service.settings, grant.service);
+        }
         self.write_backends(key, &grant, wanted, service.settings);
         step();
         self.write_slots(slice, &grant.members);
@@ -332,6 +335,20 @@ impl Kernel {
         }
     }
 
+    /// Says what a new service is, before its backends say that they are its own: after
+    /// a crash in between, this tells what becomes of those that still have connections.
+    fn describe(&self, key: &ServiceKey, settings: Settings, id: u32) {
+        let Some(entry) = self.maps.services.get(id) else {
+            return;
+        };
+        let address = (key.address, key.port).into();
+        store_endpoint(&entry.address, &entry.port, Some(address));
+        entry.protocol.store(key.protocol.number(), Relaxed);
+        entry.store_settings(settings);
+        entry.refused.store(0, Relaxed);
+        step();
+    }
+
     /// The one step that programs see.
     fn publish(
         &mut self,
@@ -345,12 +362,6 @@ impl Kernel {
         };
         entry.store_settings(service.settings);
         step();
-        if grant.new_service {
-            let address = (key.address, key.port).into();
-            store_endpoint(&entry.address, &entry.port, Some(address));
-            entry.protocol.store(key.protocol.number(), Relaxed);
-            entry.refused.store(0, Relaxed);
-        }
         entry.slice.store(slice.pack(), Release);
         step();
         if grant.new_service {

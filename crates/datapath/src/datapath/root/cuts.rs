@@ -94,3 +94,29 @@ fn settings_may_be_cut_off() {
     });
     cut_everywhere(&two_services(), &other);
 }
+
+// A backend that left with connections open comes back, to a service that is made anew
+// under an id that another one had.
+#[test]
+fn a_return_may_be_cut_off() {
+    let second = two_services();
+    let mut other = ServiceTable::default();
+    for key in keys().into_iter().skip(2).take(1) {
+        other.addresses.insert(key.address);
+        let service = Service {
+            backends: (4..6).map(backend).collect(),
+            ..Service::default()
+        };
+        other.services.insert(key, service);
+    }
+    for at in 0..60 {
+        let bed = Bed::new(ROOM);
+        let mut datapath = bed.open().unwrap();
+        datapath.apply(&second).unwrap();
+        set_open(&datapath, 1);
+        datapath.apply(&other).unwrap();
+        let (mut datapath, _) = crash(&bed, datapath, &second, at);
+        assert!(datapath.apply(&other).unwrap().failures.is_empty());
+        assert_sound(&datapath);
+    }
+}
