@@ -96,7 +96,7 @@ static __always_inline bool may_end(struct berth *berth, __u64 cookie) {
            __sync_val_compare_and_swap(&berth->cookie, cookie, ending) == cookie;
 }
 
-static __always_inline void leave(struct berth *berth) {
+static __always_inline void vacate(struct berth *berth) {
     berth->pin.peer_port = 0;
     __sync_lock_test_and_set(&berth->cookie, 0);
 }
@@ -107,7 +107,7 @@ static __always_inline void end_pin(struct bpf_sock *sk, __u64 cookie) {
 
     if (may_end(berth, cookie)) {
         settle(&berth->pin, sk->state);
-        leave(berth);
+        vacate(berth);
         return;
     }
     struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
@@ -122,7 +122,7 @@ static __always_inline void end_closed(struct sock *sk, __u64 cookie, int error,
 
     if (may_end(berth, cookie)) {
         settle_with(&berth->pin, error, now);
-        leave(berth);
+        vacate(berth);
         return;
     }
     struct pin *pin = bpf_sk_storage_get(&sockets, sk, 0, 0);
