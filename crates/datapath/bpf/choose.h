@@ -165,24 +165,29 @@ enum rank {
 struct scan {
     const struct client *client;
     struct slice slice;
+    __u64 now;
+    __u64 seed;
+    __u64 score;
     __u32 count;
     __u32 start;
     __u32 found;
     __u32 rank;
+    __u32 weight;
 };
 
-static __always_inline enum rank rank_of(const struct scan *scan, __u32 position, __u32 id) {
-    const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
-    const struct load *entry = bpf_map_lookup_elem(&load, &id);
+static __always_inline enum rank rank_of(const struct scan *scan, __u32 position,
+                                         const struct backend *backend, const struct load *entry) {
     bool elsewhere = position >= scan->slice.ready;
 
-    if (id == NONE || !backend || !entry || !reach(backend, scan->client).port)
+    if (!reach(backend, scan->client).port)
         return RANK_NONE;
     if (backend->flags & BACKEND_DRAINING)
         return RANK_DRAINING;
-    return (is_ejected(entry) ? RANK_EJECTED : RANK_READY) + elsewhere;
+    return (is_out(entry, scan->now) ? RANK_EJECTED : RANK_READY) + elsewhere;
 }
 
+// Of the best rank each has its weight's share: as in hashing the least number wins, and
+// the numbers are other ones each time.
 static long scan_slot(__u32 step, struct scan *scan) {
     // The count is above 0, or this would not be called.
     __u32 position = (scan->start + step) % scan->count;
@@ -192,36 +197,52 @@ static long scan_slot(__u32 step, struct scan *scan) {
     if (!slot)
         return 1;
     __u32 id = slot->backend;
-    enum rank rank = rank_of(scan, position, id);
-    if (rank >= scan->rank)
+    const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
+    const struct load *entry = bpf_map_lookup_elem(&load, &id);
+    if (id == NONE || !backend || !entry)
+        return 0;
+    enum rank rank = rank_of(scan, position, backend, entry);
+    if (rank == RANK_NONE || rank > scan->rank)
+        return 0;
+    __u64 score = hash_score(scan->seed ^ backend->identity);
+    if (rank == scan->rank && score * scan->weight >= scan->score * backend->weight)
         return 0;
     scan->rank = rank;
     scan->found = id;
-    return rank == RANK_READY;
+    scan->score = score;
+    scan->weight = backend->weight;
+    return 0;
 }
 
 // Not inlined, as programs have 512 bytes of stack. A few nanoseconds a slot. Larger
 // services are scanned in part, from a random slot.
 static __noinline void choose_any(struct choice *choice, const struct slice *slice,
-                                  const struct client *client) {
+                                  const struct client *client, __u64 now) {
     __u32 count = slice->ready + slice->rest;
+    __u32 random = bpf_get_prandom_u32();
 
     if (!count)
         return;
     struct scan scan = {
         .client = client,
         .slice = *slice,
+        .now = now,
+        .seed = random * HASH_FACTOR,
         .count = count,
-        .start = (__u64)bpf_get_prandom_u32() * count >> 32,
+        .start = (__u64)random * count >> 32,
         .found = NONE,
         .rank = RANK_NONE,
     };
     bpf_loop(count < SCAN_LIMIT ? count : SCAN_LIMIT, scan_slot, &scan, 0);
+    if (scan.found == NONE)
+        return;
     choice->id = scan.found;
     choice->backend = bpf_map_lookup_elem(&backends, &choice->id);
     choice->how = HOW_FALLBACK;
-    if (choice->id == NONE)
-        choice->backend = NULL;
+    // Those that are not drawn have their trials here.
+    struct load *entry = bpf_map_lookup_elem(&load, &choice->id);
+    if (entry && standing_of(entry, now) == TRIED)
+        choice->how = HOW_TRIAL;
 }
 
 struct vote {
@@ -317,7 +338,7 @@ static __always_inline void choose_anew(struct choice *choice, const struct serv
     else if (slice->ready)
         choose_drawn(choice, service, slice, client, now);
     if (!choice->backend)
-        choose_any(choice, slice, client);
+        choose_any(choice, slice, client, now);
 }
 
 // The backend for a new connection.

@@ -108,6 +108,12 @@ enum backend_flags {
     BACKEND_CONDEMNED = 8, // gone, and the sockets connected to it are to be ended
 };
 
+// `ejections` of a load: how many in a row; whether the last of them began with a trial; and the
+// second when it began.
+#define EJECTIONS_ROW 0x7f
+#define EJECTIONS_TRIAL 0x80
+#define EJECTIONS_SECOND_SHIFT 8
+
 // `load`: array by backend id; one cache line each. Written by programs; the loader
 // clears it for a new backend, and ejects or readmits as its probes tell.
 //
@@ -122,7 +128,7 @@ struct load {
     __u32 answered;      // modulo 2^32: established, failed or given up
     __u32 ewma;          // nanoseconds of a handshake: at once up, slowly down
     __s32 failing;       // failed connects in a row; below 0 is credit from a probe
-    __u32 ejections;     // in a row | second of the last one << 8
+    __u32 ejections;     // bits as above
     __u32 refused;
     __u32 unanswered;
     __u32 unroutable;

@@ -113,16 +113,21 @@ static __always_inline __u64 back_off(__u32 ejections) {
     return SECOND << (ejections < EJECTIONS_MAX ? ejections : EJECTIONS_MAX);
 }
 
-// Notes one more ejection in a row and says how long it lasts.
-static __always_inline __u64 next_back_off(struct load *load, __u64 now) {
+// Notes one more ejection in a row, for a trial's time or for failures, and says how
+// long it lasts.
+static __always_inline __u64 next_back_off(struct load *load, __u32 trial, __u64 now) {
     __u32 word = load->ejections;
-    __u32 row = word & 0xff;
+    __u32 row = word & EJECTIONS_ROW;
     __u32 second = now / SECOND;
-    __u32 since = (second - (word >> 8)) & 0xffffff;
+    __u32 since = (second - (word >> EJECTIONS_SECOND_SHIFT)) & 0xffffff;
 
+    // Who fails anew after a trial has passed it: that one's time never began.
+    if (row && !trial && word & EJECTIONS_TRIAL)
+        row--;
     if (row && since > 10 * (back_off(row) / SECOND))
         row = 0;
-    load->ejections = (row < 0xff ? row + 1 : row) | second << 8;
+    load->ejections =
+        (row < EJECTIONS_ROW ? row + 1 : row) | trial | second << EJECTIONS_SECOND_SHIFT;
     return back_off(row);
 }
 
@@ -143,7 +148,7 @@ static __always_inline enum standing standing_of(struct load *load, __u64 now) {
         return FINE;
     if (now < until)
         return AVOIDED;
-    __u64 next = now + next_back_off(load, now);
+    __u64 next = now + next_back_off(load, EJECTIONS_TRIAL, now);
     return __sync_val_compare_and_swap(&load->ejected_until, until, next) == until ? TRIED
                                                                                    : AVOIDED;
 }
@@ -215,7 +220,7 @@ static __always_inline void note_failure(struct load *entry, __u32 id, __u64 now
     __u64 until = now + back_off(0);
     if (__sync_val_compare_and_swap(&entry->ejected_until, 0, until))
         return;
-    entry->ejected_until = now + next_back_off(entry, now);
+    entry->ejected_until = now + next_back_off(entry, 0, now);
     struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     if (!event)
         return;

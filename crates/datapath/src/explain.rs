@@ -313,21 +313,13 @@ impl View<'_> {
             cost: fact.map_or(0, |fact| fact.cost),
             doubtful: fact.is_some_and(|fact| fact.doubtful),
             warmth: Some(1.0 - held_back).filter(|_| held_back > 0.0),
-            ejection: load.and_then(|load| self.ejection(load)),
+            ejection: load.and_then(|load| load.ejection(self.now)),
             probability,
             reason: match reached {
                 Err(reason) => reason,
                 Ok(_) => self.reason(member, fact, probability, chances),
             },
         }
-    }
-
-    fn ejection(&self, load: &LoadEntry) -> Option<Ejection> {
-        let until = load.ejected_until.load(Relaxed);
-        (until != 0).then(|| Ejection {
-            remaining: Duration::from_nanos(until.saturating_sub(self.now)),
-            row: load.ejections.load(Relaxed) & 0xff,
-        })
     }
 
     fn reason(
@@ -342,10 +334,10 @@ impl View<'_> {
         let only = chances.how == How::Only;
         match (standing, member.tier) {
             _ if probability > 0.0 && only => Reason::Chosen(How::Only),
-            (Standing::Tried, _) if probability > 0.0 && drawn => Reason::Chosen(How::Trial),
+            (Standing::Tried, _) if probability > 0.0 => Reason::Chosen(How::Trial),
             (Standing::Fine, _) if probability > 0.0 && drawn => Reason::Chosen(chances.how),
             _ if probability > 0.0 => Reason::Chosen(How::Fallback),
-            (Standing::Avoided | Standing::Tried, _) => Reason::Ejected,
+            (Standing::Avoided, _) => Reason::Ejected,
             (_, Tier::Draining) => Reason::Draining,
             (_, Tier::Second) => Reason::NotPreferred,
             (_, Tier::Drawn) => Reason::Another(chances.how),

@@ -40,6 +40,9 @@ pub(crate) const CONDEMNED: u16 = 8;
 /// `TICK_SHIFT`: a tick is 2^20 nanoseconds of the monotonic clock.
 pub(crate) const TICK_SHIFT: u32 = 20;
 
+/// `EJECTIONS_ROW`: how many ejections in a row there were.
+pub(crate) const EJECTIONS_ROW: u32 = 0x7f;
+
 /// `TIME_BUCKETS`.
 pub(crate) const TIME_BUCKETS: usize = 8;
 

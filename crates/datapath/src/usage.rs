@@ -8,7 +8,7 @@ use model::TaskId;
 use vip::{BackendState, ServiceKey, Settings};
 
 use crate::Datapath;
-use crate::layout::{LoadEntry, TIME_BUCKETS, WARMING, load_endpoint, monotonic};
+use crate::layout::{EJECTIONS_ROW, LoadEntry, TIME_BUCKETS, WARMING, load_endpoint, monotonic};
 use crate::members::Tier;
 
 /// A service and what its VIP port has seen on this node.
@@ -212,11 +212,11 @@ impl Datapath {
 }
 
 impl LoadEntry {
-    fn ejection(&self, now: u64) -> Option<Ejection> {
+    pub(crate) fn ejection(&self, now: u64) -> Option<Ejection> {
         let until = self.ejected_until.load(Relaxed);
         (until != 0).then(|| Ejection {
             remaining: Duration::from_nanos(until.saturating_sub(now)),
-            row: self.ejections.load(Relaxed) & 0xff,
+            row: self.ejections.load(Relaxed) & EJECTIONS_ROW,
         })
     }
 }

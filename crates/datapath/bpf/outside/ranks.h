@@ -11,7 +11,8 @@
 static inline void check_both(const struct stage *stage, __u32 a, __u32 b) {
     __u32 to_a = picked(stage, a, 300), to_b = picked(stage, b, 300);
 
-    CHECK(to_a && to_b);
+    CHECK_IS(to_a == 300, a == b);
+    CHECK(a == b || (to_a > 100 && to_a < 200 && to_b > 100 && to_b < 200));
     for (int i = 0; i < 300; i++) {
         the_netns++;
         __u32 id = pick(stage).id;
@@ -72,6 +73,34 @@ CASE(a_useless_draw_is_passed_over) {
     backend_at(stage->members[0])->far_port = 0;
     backend_at(stage->members[1])->far_port = 0;
     CHECK_IS(picked(stage, stage->members[2], 500), 500);
+}
+
+// One that is only reached by scanning has its trial as well.
+CASE(one_that_is_not_drawn_has_its_trial) {
+    struct stage *stage = new_stage(POLICY_LEAST_LOADED);
+    __u32 near = add_ready(stage, 1), a = add_elsewhere(stage), b = add_elsewhere(stage);
+
+    publish(stage);
+    cut_off(near);
+    eject(a);
+    CHECK_IS(picked(stage, b, 100), 100);
+    the_time += SECOND;
+    CHECK_IS(picked(stage, a, 200), 1);
+}
+
+// The last resort goes by weight, too.
+CASE(a_scan_goes_by_weight) {
+    struct stage *stage = new_stage(POLICY_LEAST_LOADED);
+    __u32 near = add_ready(stage, 1), found[3] = {};
+    const double wanted[] = {3000, 6000, 21000};
+
+    for (__u32 i = 0; i < 3; i++)
+        backend_at(add_elsewhere(stage))->weight = i == 2 ? 7 : i + 1;
+    publish(stage);
+    cut_off(near);
+    for (int i = 0; i < 30000; i++)
+        found[pick(stage).id - near - 1]++;
+    CHECK_WITHIN(chi_square(found, wanted, 3), 0, 13.82);
 }
 
 // Only a part of a huge service is looked at, and from anywhere.

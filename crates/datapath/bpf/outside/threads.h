@@ -171,7 +171,7 @@ static void fail_again(__u32 me) {
         // Those that have failed often enough before eject at once.
         if (me == 0 && round > 2) {
             CHECK_IS(event_count, 1);
-            CHECK_IS(entry->ejections & 0xff, 1);
+            CHECK_IS(entry->ejections & EJECTIONS_ROW, 1);
             CHECK_IS(entry->ejected_until, the_time + SECOND);
         }
     }

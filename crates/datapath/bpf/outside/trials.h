@@ -108,7 +108,7 @@ CASE(a_trial_that_fails_leaves_it_out_for_twice_as_long) {
         learn_failed(&pin, ETIMEDOUT, the_time);
         CHECK_IS(load_at(id)->ejected_until, the_time + 64 * SECOND);
     }
-    CHECK_IS(load_at(id)->ejections & 0xff, 0xff);
+    CHECK_IS(load_at(id)->ejections & EJECTIONS_ROW, EJECTIONS_ROW);
 }
 
 // Neither in nor out: the next one tries when the longer time is over.
@@ -130,6 +130,21 @@ CASE(a_trial_that_is_given_up_says_nothing) {
     CHECK(!is_ejected(load_at(id)));
 }
 
+// A trial's longer time is for those that fail it.
+CASE(a_trial_that_goes_well_does_not_lengthen_the_next_ejection) {
+    struct stage *stage = of_equals(POLICY_LEAST_LOADED, 3);
+    __u32 id = stage->members[0];
+    struct pin pin = {};
+
+    eject(id);
+    for (__u64 length = 2; length <= 8; length *= 2) {
+        try_again(stage, id, &pin);
+        learn_established(&pin, 300, the_time);
+        eject(id);
+        CHECK_IS(load_at(id)->ejected_until, the_time + length * SECOND);
+    }
+}
+
 CASE(who_stays_well_begins_anew) {
     struct stage *stage = of_equals(POLICY_LEAST_LOADED, 3);
     __u32 id = stage->members[0];
@@ -145,7 +160,7 @@ CASE(who_stays_well_begins_anew) {
     succeed(id);
     // Ten times as long as the next one would last.
     the_time += 40 * SECOND;
-    CHECK_IS(entry->ejections & 0xff, 2);
+    CHECK_IS(entry->ejections & EJECTIONS_ROW, 2);
     eject(id);
     CHECK_IS(entry->ejected_until - the_time, 4 * SECOND);
     succeed(id);

@@ -125,7 +125,7 @@ impl Facts {
         let mut found: Option<(usize, u64, u64)> = None;
         let voters = self.backends.iter().take(self.ready.min(SCAN_LIMIT));
         for (place, fact) in voters.enumerate() {
-            if !fact.reachable || fact.standing != Standing::Fine {
+            if !fact.reachable || fact.standing == Standing::Avoided {
                 continue;
             }
             let (score, weight) = (hash::score(self.seed ^ fact.identity), fact.weight.into());
@@ -137,28 +137,30 @@ impl Facts {
     }
 
     /// The probability of each backend to be the one that a scan finds: of the best rank
-    /// within its reach the first, from a start of each place with the same probability.
+    /// within its reach each has its weight's share, and each place is the start with the
+    /// same probability.
     fn last_resort(&self) -> Vec<f64> {
         let count = self.backends.len();
         let reach = count.min(SCAN_LIMIT);
-        let mut shares = vec![0.0; count];
-        // The nearest one of each rank, walking backwards around twice.
-        let mut nearest = [None; RANKS];
-        for start in (0..2 * count).rev() {
-            if let Some(rank) = self.rank(start % count)
-                && let Some(nearest) = nearest.get_mut(rank)
-            {
-                *nearest = Some(start);
-            }
-            let mut best = nearest.iter().flatten().filter(|it| *it - start < reach);
-            if start < count
-                && let Some(found) = best.next()
-                && let Some(share) = shares.get_mut(found % count)
-            {
-                *share += 1.0 / count as f64;
-            }
-        }
-        shares
+        let weighed = self.backends.iter().enumerate();
+        let weighed = weighed.map(|(place, fact)| (self.rank(place), f64::from(fact.weight)));
+        let weighed: Vec<_> = weighed.collect();
+        let weights = Sums::around(&weighed);
+        // What one unit of weight gets from each start, and of which rank it must be.
+        let from_start = |start| {
+            let of = |rank| weights.between(start, start + reach, rank);
+            let best = (0..RANKS).find(|rank| of(*rank) > 0.0);
+            (
+                best,
+                best.map_or(0.0, |rank| 1.0 / (of(rank) * count as f64)),
+            )
+        };
+        let units = Sums::around(&(0..count).map(from_start).collect::<Vec<_>>());
+        let share = |(place, (rank, weight)): (usize, &(Option<usize>, f64))| {
+            let last = place + count + 1;
+            rank.map_or(0.0, |rank| weight * units.between(last - reach, last, rank))
+        };
+        weighed.iter().enumerate().map(share).collect()
     }
 
     /// How good a backend is as a last resort; less is better, and nothing is useless.
@@ -167,9 +169,34 @@ impl Facts {
         let elsewhere = usize::from(place >= self.ready);
         Some(match (fact.draining, fact.standing) {
             (true, _) => 4,
-            (false, Standing::Fine) => elsewhere,
-            (false, _) => 2 + elsewhere,
+            (false, Standing::Avoided) => 2 + elsewhere,
+            (false, _) => elsewhere,
         })
+    }
+}
+
+/// Sums by rank over places that stand in a circle, up to each of two rounds.
+struct Sums(Vec<[f64; RANKS]>);
+
+impl Sums {
+    fn around(places: &[(Option<usize>, f64)]) -> Self {
+        let mut sums = [0.0; RANKS];
+        let mut all = vec![sums];
+        for (rank, value) in places.iter().chain(places) {
+            if let Some(sum) = rank.and_then(|rank| sums.get_mut(rank)) {
+                *sum += value;
+            }
+            all.push(sums);
+        }
+        Self(all)
+    }
+
+    fn between(&self, from: usize, to: usize, rank: usize) -> f64 {
+        let up_to = |place: usize| self.0.get(place).and_then(|sums| sums.get(rank));
+        match (up_to(from), up_to(to)) {
+            (Some(from), Some(to)) => to - from,
+            _ => 0.0,
+        }
     }
 }
 

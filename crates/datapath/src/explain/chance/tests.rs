@@ -115,22 +115,21 @@ impl Facts {
     }
 
     fn scan(&self) -> Vec<f64> {
-        let count = self.backends.len();
-        let mut shares = vec![0.0; count];
-        for start in 0..count {
-            let mut found: Option<(usize, usize)> = None;
-            for place in (start..start + count).map(|place| place % count) {
-                if let Some(rank) = self.rank(place)
-                    && found.is_none_or(|(best, _)| rank < best)
-                {
-                    found = Some((rank, place));
-                }
+        let best = (0..self.backends.len()).filter_map(|place| self.rank(place));
+        let best = best.min();
+        let weight = |place: usize| match self.rank(place) {
+            rank if rank == best => f64::from(self.backends[place].weight),
+            _ => 0.0,
+        };
+        let all: f64 = (0..self.backends.len()).map(weight).sum();
+        let share = |place| {
+            if best.is_some() {
+                weight(place) / all
+            } else {
+                0.0
             }
-            if let Some((_, place)) = found {
-                shares[place] += 1.0 / count as f64;
-            }
-        }
-        shares
+        };
+        (0..self.backends.len()).map(share).collect()
     }
 }
 
@@ -268,14 +267,19 @@ fn a_hash_has_one_winner_that_is_not_avoided() {
     assert_ne!(first, second);
     facts.backends[second].reachable = false;
     assert_eq!(winner(&facts), Some(3 - first - second));
+    // One whose time is over may win, and is tried then.
+    facts.backends[second].reachable = true;
+    facts.backends[first].standing = Standing::Tried;
+    assert_eq!(winner(&facts), Some(first));
     // Fail open: nobody is fine, and the scan finds those that are ejected.
     for fact in &mut facts.backends {
-        (fact.standing, fact.reachable) = (Standing::Avoided, true);
+        fact.standing = Standing::Avoided;
     }
     let chances = facts.chances();
     assert_eq!(chances.nothing, 1.0);
-    let third = |share: &f64| (share - 1.0 / 3.0).abs() < 1e-12;
-    assert!(chances.shares.iter().all(third));
+    for (share, wanted) in chances.shares.iter().zip([0.1, 0.2, 0.7]) {
+        assert!((share - wanted).abs() < 1e-12, "{:?}", chances.shares);
+    }
 }
 
 #[test]
@@ -289,5 +293,13 @@ fn large_services_are_scanned_in_part() {
     let share = |place: usize| found[place] * (SCAN_LIMIT + 4) as f64;
     // It is within reach of all starts but the four that end before it.
     assert!((share(0) - SCAN_LIMIT as f64).abs() < 1e-6, "{}", share(0));
-    assert!((1..5).all(|place| (share(place) - 1.0).abs() < 1e-6));
+    let of_starts = |place: usize, starts: f64| {
+        assert!(
+            (share(place) * SCAN_LIMIT as f64 - starts).abs() < 1e-6,
+            "{place}"
+        );
+    };
+    (1..5).for_each(|place| of_starts(place, place as f64));
+    of_starts(1_000, 4.0);
+    of_starts(SCAN_LIMIT + 3, 1.0);
 }
