@@ -4,8 +4,8 @@
 //
 // Two weighted draws, the less loaded wins: nearly as even as looking at all of
 // them, at the price of two, and without the herd that follows one best backend.
-// A draw may be useless to this client or be avoided for its failures; when all are,
-// a scan takes the best that there is, and an avoided one before none.
+// A draw may be useless to this client, be avoided for its failures, or leave its clients
+// waiting; when all are, a scan takes the best that there is, and an avoided one before none.
 
 #ifndef SEALANE_CHOOSE_H
 #define SEALANE_CHOOSE_H
@@ -156,7 +156,9 @@ static __always_inline void choose_drawn(struct choice *choice, const struct ser
 enum rank {
     RANK_READY,
     RANK_ELSEWHERE, // not preferred here
-    RANK_EJECTED,   // fail open: failing is better than certain failure
+    RANK_DOUBTFUL,
+    RANK_DOUBTFUL_ELSEWHERE,
+    RANK_EJECTED, // fail open: failing is better than certain failure
     RANK_EJECTED_ELSEWHERE,
     RANK_DRAINING,
     RANK_NONE,
@@ -183,7 +185,9 @@ static __always_inline enum rank rank_of(const struct scan *scan, __u32 position
         return RANK_NONE;
     if (backend->flags & BACKEND_DRAINING)
         return RANK_DRAINING;
-    return (is_out(entry, scan->now) ? RANK_EJECTED : RANK_READY) + elsewhere;
+    if (is_out(entry, scan->now))
+        return RANK_EJECTED + elsewhere;
+    return (is_doubtful(entry, scan->now) ? RANK_DOUBTFUL : RANK_READY) + elsewhere;
 }
 
 // Of the best rank each has its weight's share: as in hashing the least number wins, and
@@ -202,7 +206,7 @@ static long scan_slot(__u32 step, struct scan *scan) {
     if (id == NONE || !backend || !entry)
         return 0;
     enum rank rank = rank_of(scan, position, backend, entry);
-    if (rank == RANK_NONE || rank > scan->rank)
+    if (rank > scan->rank)
         return 0;
     __u64 score = hash_score(scan->seed ^ backend->identity);
     if (rank == scan->rank && score * scan->weight >= scan->score * backend->weight)
@@ -214,10 +218,11 @@ static long scan_slot(__u32 step, struct scan *scan) {
     return 0;
 }
 
-// Not inlined, as programs have 512 bytes of stack. A few nanoseconds a slot. Larger
-// services are scanned in part, from a random slot.
+// Takes the best that is better than `limit`, if there is one. Not inlined, as programs
+// have 512 bytes of stack. A few nanoseconds a slot. Larger services are scanned in part,
+// from a random slot.
 static __noinline void choose_any(struct choice *choice, const struct slice *slice,
-                                  const struct client *client, __u64 now) {
+                                  const struct client *client, __u64 now, enum rank limit) {
     __u32 count = slice->ready + slice->rest;
     __u32 random = bpf_get_prandom_u32();
 
@@ -231,7 +236,7 @@ static __noinline void choose_any(struct choice *choice, const struct slice *sli
         .count = count,
         .start = (__u64)random * count >> 32,
         .found = NONE,
-        .rank = RANK_NONE,
+        .rank = limit,
     };
     bpf_loop(count < SCAN_LIMIT ? count : SCAN_LIMIT, scan_slot, &scan, 0);
     if (scan.found == NONE)
@@ -330,6 +335,17 @@ static __always_inline void stay_with(const struct affinity_key *key, const stru
     bpf_map_update_elem(&affinity, key, &same, BPF_ANY);
 }
 
+// Whether two draws by load have met nobody better than one that may be gone.
+static __always_inline bool is_poor(const struct choice *choice, const struct service *service,
+                                    __u64 now) {
+    __u32 id = choice->id;
+
+    if (service->policy != POLICY_LEAST_LOADED || choice->how == HOW_TRIAL)
+        return false;
+    const struct load *entry = bpf_map_lookup_elem(&load, &id);
+    return entry && is_doubtful(entry, now);
+}
+
 static __always_inline void choose_anew(struct choice *choice, const struct service *service,
                                         const struct slice *slice, const struct client *client,
                                         __u64 now) {
@@ -338,7 +354,9 @@ static __always_inline void choose_anew(struct choice *choice, const struct serv
     else if (slice->ready)
         choose_drawn(choice, service, slice, client, now);
     if (!choice->backend)
-        choose_any(choice, slice, client, now);
+        choose_any(choice, slice, client, now, RANK_NONE);
+    else if (is_poor(choice, service, now))
+        choose_any(choice, slice, client, now, RANK_DOUBTFUL);
 }
 
 // The backend for a new connection.

@@ -20,7 +20,8 @@ use vip::{BackendState, NetworkKey, ServiceKey, Settings};
 use crate::book::{Installed, Member};
 use crate::identity::{hash_seed, network_identity};
 use crate::layout::{
-    BackendEntry, DRAINING, LIVE, LoadEntry, PLACE_NETWORKS, WARMING, load_endpoint, monotonic,
+    BackendEntry, DRAINING, LIVE, LoadEntry, PLACE_NETWORKS, WARMING, load_endpoint,
+    monotonic_coarse,
 };
 use crate::members::Tier;
 use crate::{Datapath, Ejection, How, netns_cookie_of_self};
@@ -122,7 +123,7 @@ impl Datapath {
     #[must_use]
     pub fn explain(&self, key: &ServiceKey, client: &Client) -> Option<Explanation> {
         let installed = self.kernel.book.services.get(key)?;
-        let now = monotonic();
+        let now = monotonic_coarse();
         let view = View {
             datapath: self,
             installed,

@@ -8,8 +8,10 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{
     AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed,
 };
+use std::time::Duration;
 
 use model::Protocol;
+use nix::time::{ClockId, clock_gettime};
 use vip::ServiceKey;
 
 /// `LAYOUT_VERSION` of `bpf/layout.h`.
@@ -46,10 +48,18 @@ pub(crate) const EJECTIONS_ROW: u32 = 0x7f;
 /// `TIME_BUCKETS`.
 pub(crate) const TIME_BUCKETS: usize = 8;
 
-/// Nanoseconds of the clock that programs read.
+/// Nanoseconds of the monotonic clock.
 pub(crate) fn monotonic() -> u64 {
-    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
-    time.map_or(0, |time| std::time::Duration::from(time).as_nanos() as u64)
+    nanos(ClockId::CLOCK_MONOTONIC)
+}
+
+/// The same as programs read it when they choose: up to a few milliseconds behind.
+pub(crate) fn monotonic_coarse() -> u64 {
+    nanos(ClockId::CLOCK_MONOTONIC_COARSE)
+}
+
+fn nanos(clock: ClockId) -> u64 {
+    clock_gettime(clock).map_or(0, |time| Duration::from(time).as_nanos() as u64)
 }
 
 /// A time in ticks, which wrap after 52 days.

@@ -75,6 +75,33 @@ CASE(a_useless_draw_is_passed_over) {
     CHECK_IS(picked(stage, stage->members[2], 500), 500);
 }
 
+static inline void silence(__u32 id) {
+    load_at(id)->begun = load_at(id)->answered + DOUBT_PENDING;
+    CHECK(is_doubtful(load_at(id), the_time));
+}
+
+// Not even when all draws lead there, as one in eight does with two.
+CASE(a_doubtful_one_gets_nothing_while_there_is_another) {
+    struct stage *stage = new_stage(POLICY_LEAST_LOADED);
+    __u32 silent = add_ready(stage, 1), heard = add_ready(stage, 1), far = add_elsewhere(stage);
+
+    publish(stage);
+    the_time += SECOND;
+    silence(silent);
+    TELL(2, 0, 0, 0);
+    CHECK_IS(pick(stage).id, heard);
+    CHECK_IS(picked(stage, heard, 300), 300);
+    // One that is not preferred, before one that may be gone.
+    silence(heard);
+    CHECK_IS(picked(stage, far, 300), 300);
+    // Nobody is any better, so that load decides again.
+    silence(far);
+    TELL(2, 0, 0, 0);
+    struct choice choice = pick(stage);
+    CHECK_IS(choice.id, silent);
+    CHECK_IS(choice.how, HOW_DRAWN);
+}
+
 // One that is only reached by scanning has its trial as well.
 CASE(one_that_is_not_drawn_has_its_trial) {
     struct stage *stage = new_stage(POLICY_LEAST_LOADED);

@@ -10,7 +10,9 @@ use crate::How;
 const SCAN_LIMIT: usize = 4_096;
 
 /// Ranks of last resorts.
-const RANKS: usize = 5;
+const RANKS: usize = 7;
+/// The rank of those that leave clients waiting, and of nobody better.
+const DOUBTFUL: usize = 2;
 
 /// A service as one client sees it.
 #[derive(Debug, Clone)]
@@ -100,6 +102,7 @@ impl Facts {
             _ => {
                 let draws = Draws::of(self);
                 draws.add_up(self, &mut shares);
+                self.doubt(&mut shares);
                 let nothing = (1.0 - shares.iter().sum::<f64>()).max(0.0);
                 let how = match self.policy {
                     Policy::LeastLoaded if self.ready > 1 => How::Lighter,
@@ -113,7 +116,7 @@ impl Facts {
             }
         };
         if chances.nothing > 0.0 {
-            for (chance, share) in chances.shares.iter_mut().zip(self.last_resort()) {
+            for (chance, share) in chances.shares.iter_mut().zip(self.last_resort(RANKS)) {
                 *chance += share * chances.nothing;
             }
         }
@@ -136,10 +139,30 @@ impl Facts {
         found.map(|(place, ..)| place)
     }
 
+    /// Draws by load that end at a doubtful one look for a better one.
+    fn doubt(&self, shares: &mut [f64]) {
+        let poor = |fact: &Fact| fact.doubtful && fact.standing == Standing::Fine;
+        if self.policy != Policy::LeastLoaded || !self.backends.iter().any(poor) {
+            return;
+        }
+        let better = self.last_resort(DOUBTFUL);
+        let none: f64 = 1.0 - better.iter().sum::<f64>();
+        let mut moved = 0.0;
+        for (share, fact) in shares.iter_mut().zip(&self.backends) {
+            if poor(fact) {
+                moved += *share;
+                *share *= none;
+            }
+        }
+        for (share, better) in shares.iter_mut().zip(better) {
+            *share += moved * better;
+        }
+    }
+
     /// The probability of each backend to be the one that a scan finds: of the best rank
     /// within its reach each has its weight's share, and each place is the start with the
-    /// same probability.
-    fn last_resort(&self) -> Vec<f64> {
+    /// same probability. Nobody is found of the rank `limit` and above.
+    fn last_resort(&self, limit: usize) -> Vec<f64> {
         let count = self.backends.len();
         let reach = count.min(SCAN_LIMIT);
         let weighed = self.backends.iter().enumerate();
@@ -149,7 +172,7 @@ impl Facts {
         // What one unit of weight gets from each start, and of which rank it must be.
         let from_start = |start| {
             let of = |rank| weights.between(start, start + reach, rank);
-            let best = (0..RANKS).find(|rank| of(*rank) > 0.0);
+            let best = (0..limit).find(|rank| of(*rank) > 0.0);
             (
                 best,
                 best.map_or(0.0, |rank| 1.0 / (of(rank) * count as f64)),
@@ -168,8 +191,9 @@ impl Facts {
         let fact = self.backends.get(place).filter(|fact| fact.reachable)?;
         let elsewhere = usize::from(place >= self.ready);
         Some(match (fact.draining, fact.standing) {
-            (true, _) => 4,
-            (false, Standing::Avoided) => 2 + elsewhere,
+            (true, _) => 6,
+            (false, Standing::Avoided) => 4 + elsewhere,
+            (false, _) if fact.doubtful => DOUBTFUL + elsewhere,
             (false, _) => elsewhere,
         })
     }

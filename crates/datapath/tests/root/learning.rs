@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use datapath::Client as Who;
 use model::Protocol::Tcp;
-use vip::{Backend, Settings};
+use vip::{Backend, ServiceKey, Settings};
 
 use crate::calls::Call;
 use crate::dials::Shop;
@@ -146,7 +147,7 @@ fn g2_a_vanished_host_is_avoided_before_anybody_waits_for_it() {
         found.connects.unanswered + found.connects.unroutable >= 3,
         "{found:?}"
     );
-    // One draw of three that are all the same can still lead there: one in 64.
+    // Those before it was silent for long enough.
     let share = f64::from(sent(&lab) as u32) / f64::from(started);
     assert!(
         share < 0.1,
@@ -156,6 +157,42 @@ fn g2_a_vanished_host_is_avoided_before_anybody_waits_for_it() {
     let settled = sent(&lab);
     let tally = client.dial_often(vip(80), 200);
     assert_eq!((tally.failed(), sent(&lab)), (0, settled), "{tally:?}");
+}
+
+#[test]
+fn g2_nobody_waits_for_the_silent_one_of_two() {
+    let mut lab = Lab::new();
+    let mut client = lab.client();
+    let mut island = Island::new(&lab, "far", 2);
+    let backends = [server("a"), far("far", island.address)];
+    lab.apply(&table(&[(vip(80), Tcp, &backends)]));
+    assert!(answers(&client.dial_often(vip(80), 100), "far") > 0);
+
+    island.vanish();
+    let key = ServiceKey {
+        address: vip(80).ip(),
+        port: 80,
+        protocol: Tcp,
+    };
+    eventually("three wait, and nothing was heard for a while", || {
+        let far = lab.backend(vip(80), Tcp, "far");
+        if far.pending < 3 {
+            let socket = client.open(Tcp);
+            let to = vip(80);
+            client.ask(&Order::Start { socket, to }).unwrap();
+        }
+        let explained = lab.datapath().explain(&key, &Who::Host).unwrap();
+        explained.backends.iter().any(|it| it.doubtful)
+    });
+    let before = lab.backend(vip(80), Tcp, "far");
+    let begun = Instant::now();
+    let tally = client.dial_often(vip(80), 100);
+    let after = lab.backend(vip(80), Tcp, "far");
+    let took = begun.elapsed();
+    assert!(
+        tally.failed() == 0 && after.total == before.total,
+        "{tally:?}, {took:?}: {before:?}, {after:?}"
+    );
 }
 
 #[test]
@@ -224,7 +261,9 @@ fn g6_a_flapping_backend_is_avoided_for_twice_as_long_each_time() {
     lab.apply(&wanted);
     assert_eq!(row(&lab, "b"), 3);
     assert!(remaining(&lab) <= before);
-    assert_eq!(client.dial_often(vip(80), 100).failed(), 0);
+    // A slow machine may have come to the next time that it is tried.
+    let tried = u64::from(remaining(&lab).is_zero());
+    assert!(client.dial_often(vip(80), 100).failed() <= tried);
     // And being back ends it.
     serve_tcp(deaf, "b");
     eventually("it is back", || {

@@ -88,7 +88,8 @@ impl Facts {
             }
             let twice = self.policy == Policy::LeastLoaded || !self.takes(a);
             if self.ready <= 1 || !twice {
-                shares[if self.takes(a) { a.id } else { 0 }] += chance;
+                let id = if self.takes(a) { a.id } else { 0 };
+                self.look_further(id, chance, &mut shares);
                 continue;
             }
             for (also, b) in self.draw_one(Candidate::default()) {
@@ -97,11 +98,28 @@ impl Facts {
                     false => vec![(1.0, b)],
                 };
                 for (third, b) in again {
-                    shares[self.settle(a, b)] += chance * also * third;
+                    self.look_further(self.settle(a, b), chance * also * third, &mut shares);
                 }
             }
         }
         shares
+    }
+
+    /// Who settles on one that may be gone looks for a better one.
+    fn look_further(&self, id: usize, chance: f64, shares: &mut [f64]) {
+        let poor = |fact: Fact| fact.doubtful && fact.standing == Standing::Fine;
+        let better = self.scan(2);
+        if id == 0
+            || self.policy != Policy::LeastLoaded
+            || !poor(self.fact(id))
+            || better.iter().all(|share| *share == 0.0)
+        {
+            shares[id] += chance;
+            return;
+        }
+        for (place, share) in better.into_iter().enumerate() {
+            shares[place + 1] += chance * share;
+        }
     }
 
     fn settle(&self, a: Candidate, b: Candidate) -> usize {
@@ -114,11 +132,11 @@ impl Facts {
         }
     }
 
-    fn scan(&self) -> Vec<f64> {
+    fn scan(&self, limit: usize) -> Vec<f64> {
         let best = (0..self.backends.len()).filter_map(|place| self.rank(place));
-        let best = best.min();
+        let best = best.min().filter(|best| *best < limit);
         let weight = |place: usize| match self.rank(place) {
-            rank if rank == best => f64::from(self.backends[place].weight),
+            rank if rank.is_some() && rank == best => f64::from(self.backends[place].weight),
             _ => 0.0,
         };
         let all: f64 = (0..self.backends.len()).map(weight).sum();
@@ -181,7 +199,7 @@ proptest! {
             _ => facts.choose_drawn(),
         };
         wanted.resize(facts.backends.len() + 1, 0.0);
-        for (place, share) in facts.scan().into_iter().enumerate() {
+        for (place, share) in facts.scan(usize::MAX).into_iter().enumerate() {
             wanted[place + 1] += wanted[0] * share;
         }
         for (found, wanted) in found.shares.iter().zip(&wanted[1..]) {
@@ -289,7 +307,7 @@ fn large_services_are_scanned_in_part() {
         fact.standing = Standing::Avoided;
     }
     facts.backends[0].standing = Standing::Fine;
-    let found = facts.last_resort();
+    let found = facts.last_resort(RANKS);
     let share = |place: usize| found[place] * (SCAN_LIMIT + 4) as f64;
     // It is within reach of all starts but the four that end before it.
     assert!((share(0) - SCAN_LIMIT as f64).abs() < 1e-6, "{}", share(0));
