@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use model::NodeId;
 use store::Mirror;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vip::ServiceTable;
 
-use crate::exempt::Exempt;
+use crate::counts::Counts;
+use crate::exempt::{Beforehand, Exempt};
 use crate::hearing::Hearing;
 use crate::hints::Hints;
 use crate::options::{AgentOptions, Engines, View};
-use crate::probing::Probing;
+use crate::probing::{self, Probing};
 use crate::report::Reports;
 use crate::services::Kernel;
 use crate::sweeping::Sweeping;
@@ -25,6 +26,7 @@ use crate::trace::{self, Names, Trace, Tracing};
 pub(crate) struct Attendants {
     kernel: Kernel,
     trace: Trace,
+    counts: Counts,
     reports: Reports,
     mirror: Mirror,
     /// The table in force; it changes whenever one was applied.
@@ -41,6 +43,7 @@ impl Attendants {
         Self {
             kernel: view.kernel.clone(),
             trace: view.trace.clone(),
+            counts: view.counts.clone(),
             reports: view.reports.clone(),
             mirror: view.mirror.clone(),
             table: view.table.clone(),
@@ -50,13 +53,20 @@ impl Attendants {
         }
     }
 
-    /// Starts them.
-    pub(crate) fn start(self, parts: &mut JoinSet<()>, hints: Hints, stop: &CancellationToken) {
-        let ejected = Arc::new(Notify::new());
+    /// Starts them; yields where tasks that are about to start are exempted.
+    pub(crate) fn start(
+        self,
+        parts: &mut JoinSet<()>,
+        hints: Hints,
+        stop: &CancellationToken,
+    ) -> Beforehand {
+        let (ejected, ejections) = mpsc::channel(probing::WAITING);
         let (told, decisions) = mpsc::channel(trace::WAITING);
         let probing = Probing {
             kernel: self.kernel.clone(),
-            ejected: Arc::clone(&ejected),
+            ejected: ejections,
+            table: self.table.clone(),
+            counts: self.counts.clone(),
             reports: self.reports.clone(),
         };
         parts.spawn(probing.run(stop.clone()));
@@ -71,6 +81,7 @@ impl Attendants {
         let hearing = Hearing {
             kernel: self.kernel.clone(),
             ejected,
+            counts: self.counts.clone(),
             decisions: told,
             trace: self.trace,
             reports: self.reports.clone(),
@@ -79,18 +90,22 @@ impl Attendants {
         let sweeping = Sweeping {
             kernel: self.kernel.clone(),
             table: self.table,
+            counts: self.counts,
             reports: self.reports.clone(),
         };
         parts.spawn(sweeping.run(stop.clone()));
         let discovery = self.engines.discovery();
+        let beforehand = Beforehand::new(self.kernel.clone());
         let exempt = Exempt {
             kernel: self.kernel,
             engines: self.engines,
             mirror: self.mirror,
             node: self.node,
             paths: self.exempt,
+            beforehand: beforehand.clone(),
             reports: self.reports,
         };
         parts.spawn(exempt.run(hints, discovery, stop.clone()));
+        beforehand
     }
 }

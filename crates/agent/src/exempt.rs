@@ -2,10 +2,15 @@
 //!
 //! An app does by its label `sealane.translate: false`, a container that somebody else
 //! started by the same label, and any other part of the host by a path in the node's
-//! configuration. The datapath knows cgroups alone, and a container's is there only once
-//! the container runs: it is exempt a moment after its first instruction. A path of the
-//! configuration is exempt from the beginning.
+//! configuration. The datapath knows cgroups alone.
+//!
+//! A path of the configuration is exempt from the beginning, and so are the containers of
+//! an app: they start below a cgroup that is exempt beforehand ([`Beforehand`]). Any other
+//! container's cgroup is there only once it runs: it is exempt a moment after its first
+//! instruction. The same holds for a container of an app that turns out to be elsewhere,
+//! started by an older version or by an engine that puts its cgroups where it likes.
 
+mod beforehand;
 mod others;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +32,10 @@ use crate::housekeeping::chain;
 use crate::options::Engines;
 use crate::report::Reports;
 use crate::services::Kernel;
+use beforehand::made;
 use others::Others;
+
+pub(crate) use beforehand::Beforehand;
 
 /// How often everything is looked at although nothing happened.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -50,6 +58,7 @@ pub(crate) struct Exempt {
     /// Cgroups of the configuration, from the root of cgroup v2 or from that of the
     /// file system.
     pub(crate) paths: Vec<PathBuf>,
+    pub(crate) beforehand: Beforehand,
     pub(crate) reports: Reports,
 }
 
@@ -139,7 +148,10 @@ impl Exempt {
         let mut cgroups = configured(mount, &self.paths, &mut failures);
         cgroups.extend(known.tasks.values().copied());
         cgroups.extend(known.others.exempt());
+        self.beforehand
+            .forget(|| self::wanted(&self.mirror.state(), &self.node));
         let set = self.kernel.with(|datapath| {
+            cgroups.extend(self.beforehand.cgroups());
             if !sure {
                 // A daemon before this one knew more than the engines tell by now.
                 cgroups.extend(datapath.exempt());
@@ -155,7 +167,8 @@ impl Exempt {
         done
     }
 
-    /// The cgroup of a task's container; nothing while it does not run.
+    /// The cgroup that has to be exempt for a task: the one below which its container is,
+    /// or will be, or else the container's own.
     async fn task(
         &self,
         mount: &Path,
@@ -166,17 +179,21 @@ impl Exempt {
             return Ok(None);
         };
         // An engine that is away unlearns nothing; the node's reconciler reports it.
-        let found = tokio::time::timeout(LIMIT, engine.inspect(task)).await;
-        let Ok(Ok(found)) = found else {
+        let told = async { tokio::try_join!(engine.untranslated(), engine.inspect(task)) };
+        let Ok(Ok((parent, found))) = tokio::time::timeout(LIMIT, told).await else {
             return Err(Trouble::Away);
         };
-        let Some(Container {
-            id, pid: Some(pid), ..
-        }) = found
-        else {
-            return Ok(None);
+        let cgroup = match (found, parent) {
+            (
+                Some(Container {
+                    id, pid: Some(pid), ..
+                }),
+                parent,
+            ) => running(mount, &id, pid, parent.as_deref()),
+            (_, Some(parent)) => made(mount, &parent).map(Some),
+            (_, None) => Ok(None),
         };
-        cgroup_of(mount, &id, pid).map_err(Trouble::Told)
+        cgroup.map_err(Trouble::Told)
     }
 }
 
@@ -213,6 +230,16 @@ async fn concerned(
 
 /// The cgroup of a container by one of its processes; nothing if that has ended.
 fn cgroup_of(mount: &Path, container: &str, pid: u32) -> Result<Option<u64>, String> {
+    running(mount, container, pid, None)
+}
+
+/// As above, but `parent` if the container is below that.
+fn running(
+    mount: &Path,
+    container: &str,
+    pid: u32,
+    parent: Option<&Path>,
+) -> Result<Option<u64>, String> {
     let Ok(cgroup) = cgroups::of_process(pid) else {
         return Ok(None);
     };
@@ -222,7 +249,8 @@ fn cgroup_of(mount: &Path, container: &str, pid: u32) -> Result<Option<u64>, Str
              have its engine use cgroup v2"
         ));
     };
-    let directory = below(mount, &whole);
+    let parent = parent.filter(|parent| whole.starts_with(parent));
+    let directory = below(mount, parent.unwrap_or(&whole));
     match cgroup_id(&directory) {
         Ok(id) => Ok(Some(id)),
         Err(_) if !directory.exists() => Ok(None),

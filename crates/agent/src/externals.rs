@@ -32,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 use bystanders::Bystanders;
 use looks::Looks;
 use record::record;
+#[doc(hidden)] // A door for `fuzz/`.
+pub use record::record as external;
 use strangers::Strangers;
 
 use crate::node::NodeOptions;

@@ -8,9 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use datapath::{Decision, Event, Events};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::counts::Counts;
 use crate::housekeeping::chain;
 use crate::report::Reports;
 use crate::services::Kernel;
@@ -26,8 +27,10 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// The reader of events.
 pub(crate) struct Hearing {
     pub(crate) kernel: Kernel,
-    /// Where it is told that something was ejected.
-    pub(crate) ejected: Arc<Notify>,
+    /// Where it is told what was ejected, by identity.
+    pub(crate) ejected: mpsc::Sender<u64>,
+    /// Where ejections are counted that found no room.
+    pub(crate) counts: Counts,
     /// Where decisions go.
     pub(crate) decisions: mpsc::Sender<Decision>,
     /// Who learns of decisions that found no room.
@@ -92,8 +95,14 @@ impl Hearing {
 
     fn pass_on(&self, event: Event) {
         match event {
-            Event::Ejected { .. } => self.ejected.notify_one(),
-            // Never waits: an ejection may be next.
+            // Never waits: who is told looks at all that are ejected, so that one is as
+            // good as many.
+            Event::Ejected { identity, .. } => {
+                if self.ejected.try_send(identity).is_err() {
+                    self.counts.unheard();
+                }
+            }
+            // Never waits, either: an ejection may be next.
             Event::Decision(decision) => {
                 if self.decisions.try_send(decision).is_err() {
                     self.trace.miss(1);

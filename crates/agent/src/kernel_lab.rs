@@ -56,19 +56,10 @@ impl KernelLab {
         fs::create_dir(&cgroup).unwrap();
         let bpffs = directory.path().join("bpf");
         datapath::ensure_bpffs(&bpffs).unwrap();
-        let capacities = Capacities {
-            services: 64,
-            slots: 1_024,
-            backends: 256,
-            places: 64,
-            strays: 64,
-            affinity: 64,
-            exempt: 16,
-        };
         let options = Options {
             cgroup,
             pins: bpffs.join("pins"),
-            capacities,
+            capacities: capacities(),
         };
         let datapath = Datapath::open(&options).unwrap();
         Self {
@@ -223,6 +214,19 @@ impl Drop for Client {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Enough for tests.
+pub(crate) fn capacities() -> Capacities {
+    Capacities {
+        services: 64,
+        slots: 1_024,
+        backends: 256,
+        places: 64,
+        strays: 64,
+        affinity: 64,
+        exempt: 16,
     }
 }
 

@@ -23,6 +23,7 @@
 mod absent;
 mod attendants;
 mod cgroups;
+mod counts;
 mod exempt;
 mod explaining;
 mod externals;
@@ -48,8 +49,12 @@ mod tasks;
 mod trace;
 mod worker;
 
+pub use counts::{Counted, Counts, ServiceCounts, SweepCounts};
 pub use explaining::{ClientName, ExplainError};
+#[doc(hidden)]
+pub use externals::external;
 pub use node::NodeOptions;
 pub use options::{Agent, AgentError, AgentOptions, Engines, View};
 pub use report::{Report, Reports};
+pub use services::{Obstacle, Omission, Omissions};
 pub use trace::{Trace, TraceWatch, TraceWish, Traced, TracedClient, TracedDecision};

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use vip::{ServiceTable, VipRanges};
 
 use crate::attendants::Attendants;
+use crate::counts::Counts;
 use crate::externals::Externals;
 use crate::hints::Hints;
 use crate::housekeeping::Housekeeping;
@@ -27,7 +28,7 @@ use crate::node::{self, NodeOptions};
 use crate::places::Places;
 use crate::placing::placing;
 use crate::report::Reports;
-use crate::services::{Kernel, Services};
+use crate::services::{Kernel, Omissions, Services};
 use crate::tasks::Tasks;
 use crate::trace::Trace;
 
@@ -120,6 +121,10 @@ pub struct View {
     pub node: NodeId,
     /// Where the datapath's decisions are watched.
     pub trace: Trace,
+    /// What became of ejections and sweeps.
+    pub counts: Counts,
+    /// What of the table the kernel has not taken.
+    pub omissions: Arc<ArcSwap<Omissions>>,
     pub(crate) kernel: Kernel,
     pub(crate) engines: Engines,
     pub(crate) mirror: Mirror,
@@ -135,6 +140,8 @@ impl Agent {
             reports: Reports::default(),
             node: options.node.id.clone(),
             trace: Trace::default(),
+            counts: Counts::default(),
+            omissions: Arc::default(),
             kernel: Kernel::new(options.datapath.take()),
             engines: options.engines.clone(),
             mirror: options.mirror.clone(),
@@ -177,14 +184,10 @@ impl Agent {
 
     /// Starts all reconcilers.
     fn parts(self, stop: &CancellationToken) -> JoinSet<()> {
-        let Self {
-            options,
-            view,
-            hints,
-            table,
-        } = self;
+        let (options, view, hints, table) = (self.options, self.view, self.hints, self.table);
         let mut parts = followers(&options.engines, &hints, stop);
-        Attendants::of(&options, &view).start(&mut parts, hints.clone(), stop);
+        let attendants = Attendants::of(&options, &view);
+        let beforehand = attendants.start(&mut parts, hints.clone(), stop);
         let (reports, mirror, engines) = (view.reports, options.mirror, options.engines);
         let services = Services {
             mirror: mirror.clone(),
@@ -194,6 +197,7 @@ impl Agent {
             names: options.names,
             kernel: view.kernel.clone(),
             table,
+            omissions: view.omissions,
             reports: reports.clone(),
         };
         parts.spawn(services.run(stop.clone()));
@@ -231,6 +235,7 @@ impl Agent {
             hints,
             table: view.table,
             placing,
+            beforehand,
             reports,
         };
         parts.spawn(tasks.run(stop.clone()));
@@ -280,6 +285,13 @@ impl View {
     #[must_use]
     pub fn usage(&self) -> Vec<datapath::ServiceUsage> {
         self.kernel.usage()
+    }
+
+    /// Connections and datagrams that were refused at ports of VIP addresses that no
+    /// service has; nothing on a node without a kernel side.
+    #[must_use]
+    pub fn refused_elsewhere(&self) -> Option<u64> {
+        self.kernel.with(|datapath| datapath.refused_elsewhere())
     }
 
     /// What is wrong with the kernel side.

@@ -11,18 +11,22 @@
 
 mod docket;
 
+use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use datapath::Ejected;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use vip::{ServiceKey, ServiceTable};
 
+use crate::counts::Counts;
 use crate::report::Reports;
 use crate::services::Kernel;
 use docket::{Answer, Docket, Verdict, Who};
@@ -41,11 +45,17 @@ const PERIOD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// How often credit is looked at: what a backend that dies with credit may cost.
 const GLANCE: Duration = Duration::from_millis(100);
 
+/// Ejections that wait to be counted.
+pub(crate) const WAITING: usize = 1_024;
+
 /// The reconciler.
 pub(crate) struct Probing {
     pub(crate) kernel: Kernel,
-    /// Something was ejected.
-    pub(crate) ejected: Arc<Notify>,
+    /// What was ejected, by identity.
+    pub(crate) ejected: mpsc::Receiver<u64>,
+    /// Which VIP ports there are, with the store's revision; 0 is not known yet.
+    pub(crate) table: watch::Receiver<(u64, Arc<ServiceTable>)>,
+    pub(crate) counts: Counts,
     pub(crate) reports: Reports,
 }
 
@@ -62,23 +72,31 @@ struct Tally {
 
 impl Probing {
     /// Probes until `stop`.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut docket = Docket::default();
         let mut probes = Probes::new();
-        let mut asked = None;
+        let (mut asked, mut heard) = (None, Vec::new());
         loop {
             let (began, mut tally) = (Instant::now(), Tally::default());
             if asked.is_none_or(|asked| began >= asked + period(&docket)) {
                 asked = Some(began);
+                while let Ok(identity) = self.ejected.try_recv() {
+                    heard.push(identity);
+                }
                 let ejected = self.kernel.with(|datapath| datapath.ejected());
-                docket.see(ejected.unwrap_or_default(), began);
+                let ejected = ejected.unwrap_or_default();
+                self.count_ejections(&docket, &ejected, std::mem::take(&mut heard));
+                docket.see(ejected, began);
             }
             self.look_at_credit(&mut docket, began);
             let begun = begin(&mut docket, &probes, began);
             let wait = wait(&docket, asked, probes.len());
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.ejected.notified() => asked = None,
+                Some(identity) = self.ejected.recv() => {
+                    heard.push(identity);
+                    asked = None;
+                }
                 () = tokio::time::sleep(wait) => {}
                 Some((who, answer)) = probes.next() => {
                     self.judge(&mut docket, &who, answer, &mut tally);
@@ -87,6 +105,30 @@ impl Probing {
             if begun > 0 || tally != Tally::default() {
                 let did = Some(tally.told(&docket));
                 self.reports.note("probes", began, did, Vec::new());
+            }
+        }
+    }
+
+    /// Counts ejections for the VIP ports that they concern: those of which something is
+    /// ejected now, or was when they were last looked at.
+    fn count_ejections(&self, docket: &Docket, ejected: &[Ejected], heard: Vec<u64>) {
+        let (revision, table) = self.table.borrow().clone();
+        let there = |service: &ServiceKey| table.services.contains_key(service);
+        self.counts.keep(|service| revision == 0 || there(service));
+        if heard.is_empty() {
+            return;
+        }
+        let now = ejected.iter().map(|it| (it.service, it.identity));
+        let services: HashMap<_, _> = docket
+            .known()
+            .copied()
+            .chain(now)
+            .map(|(service, identity)| (identity, service))
+            .collect();
+        for identity in heard {
+            match services.get(&identity) {
+                Some(service) => self.counts.service(*service, |it| it.ejections += 1),
+                None => self.counts.unknown(),
             }
         }
     }
@@ -101,6 +143,11 @@ impl Probing {
     }
 
     fn judge(&self, docket: &mut Docket, who: &Who, answer: Answer, tally: &mut Tally) {
+        self.counts.service(who.0, |it| match answer {
+            Answer::Yes => it.answered += 1,
+            Answer::No => it.failed += 1,
+            Answer::Unknown => it.unclear += 1,
+        });
         let Some(verdict) = docket.answer(who, answer, Instant::now()) else {
             return;
         };

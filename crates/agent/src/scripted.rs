@@ -1,6 +1,7 @@
 //! An engine that fails, hangs and panics when a test wants it to.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Script {
     /// Listing never returns.
     pub(crate) holds_lists: bool,
     pub(crate) panics_about: BTreeSet<TaskId>,
+    /// Where it starts containers of tasks that have opted out.
+    pub(crate) untranslated: Option<PathBuf>,
     pub(crate) calls: Vec<String>,
 }
 
@@ -242,5 +245,9 @@ impl Engine for Scripted {
             Some((event, events))
         });
         Ok(stream.boxed())
+    }
+
+    async fn untranslated(&self) -> Result<Option<PathBuf>, EngineError> {
+        Ok(self.call("untranslated".into())?.untranslated.clone())
     }
 }

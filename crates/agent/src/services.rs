@@ -6,7 +6,6 @@
 //! so at times everything is compared: all records with the table, and the table with
 //! the kernel.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +19,17 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use vip::{Changes, ServiceTable, Standpoint, VipRanges};
 
+use crate::housekeeping::chain;
 use crate::node::NodeOptions;
 use crate::report::Reports;
 use follower::{Follower, resolver};
 
 mod follower;
 mod kernel;
+mod omissions;
 
 pub(crate) use kernel::Kernel;
+pub use omissions::{Obstacle, Omission, Omissions};
 
 /// How often everything is compared and put into force again although nothing changed.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -45,6 +47,8 @@ pub(crate) struct Services {
     pub(crate) names: Arc<ArcSwap<dns::Snapshot>>,
     pub(crate) kernel: Kernel,
     pub(crate) table: watch::Sender<(u64, Arc<ServiceTable>)>,
+    /// What of the table the kernel has not taken.
+    pub(crate) omissions: Arc<ArcSwap<Omissions>>,
     pub(crate) reports: Reports,
 }
 
@@ -62,8 +66,10 @@ enum Look {
 /// What is in force, and what is not.
 struct Force {
     follower: Follower,
-    /// What did not reach the kernel, for people.
-    failures: BTreeSet<String>,
+    /// What did not reach the kernel.
+    omissions: Omissions,
+    /// Why nothing did, for people.
+    failure: Option<String>,
     /// When that is tried again.
     retry: Option<Instant>,
 }
@@ -127,7 +133,8 @@ impl Services {
         let here = self.node.record(Vec::new(), Timestamp::default());
         Force {
             follower: Follower::new(standpoint, here),
-            failures: BTreeSet::new(),
+            omissions: Omissions::default(),
+            failure: None,
             retry: None,
         }
     }
@@ -141,7 +148,9 @@ impl Services {
             Look::Kernel | Look::Everything => datapath.apply(&table),
         });
         let did = force.note(applied, look);
-        let mut failures: Vec<_> = force.failures.iter().cloned().collect();
+        self.publish_omissions(&force.omissions);
+        let whole = force.failure.iter().cloned();
+        let mut failures: Vec<_> = whole.chain(force.omissions.told()).collect();
         failures.extend(
             table
                 .problems
@@ -170,6 +179,12 @@ impl Services {
         look
     }
 
+    fn publish_omissions(&self, omissions: &Omissions) {
+        if **self.omissions.load() != *omissions {
+            self.omissions.store(Arc::new(omissions.clone()));
+        }
+    }
+
     fn publish_names(&self, table: &ServiceTable, changes: &Changes, look: Look) {
         let changed = match look {
             Look::Changes => !changes.names.is_empty(),
@@ -193,46 +208,31 @@ impl Force {
     ) -> Option<String> {
         if look > Look::Changes {
             // All of it was tried again.
-            self.failures.clear();
+            self.omissions.clear();
+            self.failure = None;
         }
         let did = match applied {
             Some(Ok(applied)) => {
-                self.failures.extend(applied.failures.iter().map(told));
+                for failure in &applied.failures {
+                    self.omissions.add(failure);
+                }
                 Some(format!(
                     "{} services added, {} changed, {} removed",
                     applied.added, applied.changed, applied.removed
                 ))
             }
             Some(Err(error)) => {
-                self.failures.insert(error.to_string());
+                self.failure = Some(chain(&error));
                 None
             }
             None => None,
         };
         // Further changes do not put it off.
         let retry = self.retry.filter(|_| look == Look::Changes);
-        self.retry = if self.failures.is_empty() {
-            None
-        } else {
-            Some(retry.unwrap_or_else(|| Instant::now() + RETRY))
-        };
+        let lacks = self.failure.is_some() || self.omissions.all().next().is_some();
+        self.retry = lacks.then(|| retry.unwrap_or_else(|| Instant::now() + RETRY));
         did
     }
-}
-
-/// A failure of one service, for people.
-fn told(failure: &datapath::Failure) -> String {
-    let subject = match failure.subject {
-        datapath::Subject::Service(key) => {
-            format!(
-                "VIP {} {}",
-                SocketAddr::new(key.address, key.port),
-                key.protocol
-            )
-        }
-        datapath::Subject::Address(address) => format!("VIP address {address}"),
-    };
-    format!("{subject}: {}", failure.error)
 }
 
 #[cfg(test)]

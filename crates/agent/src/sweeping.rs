@@ -11,6 +11,7 @@ use datapath::SweepReport;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::counts::Counts;
 use crate::housekeeping::chain;
 use crate::report::Reports;
 use crate::services::Kernel;
@@ -25,6 +26,7 @@ const REST: Duration = Duration::from_millis(100);
 pub(crate) struct Sweeping<T> {
     pub(crate) kernel: Kernel,
     pub(crate) table: watch::Receiver<T>,
+    pub(crate) counts: Counts,
     pub(crate) reports: Reports,
 }
 
@@ -60,11 +62,14 @@ impl<T> Sweeping<T> {
         let report = match swept {
             Ok(report) => report,
             Err(error) => {
+                self.counts.sweep(0, true);
                 let failures = vec![error.to_string()];
                 self.reports.note("sweeps", began, None, failures);
                 return PERIOD;
             }
         };
+        let failed = !report.failures.is_empty();
+        self.counts.sweep(report.ended, failed);
         let failures = report.failures.iter().map(|error| chain(error)).collect();
         self.reports.note("sweeps", began, did(&report), failures);
         report.rest().max(REST)

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use vip::ServiceTable;
 
 use crate::absent::Absent;
+use crate::exempt::Beforehand;
 use crate::hints::Hints;
 use crate::leftovers::{self, Found, Leftovers};
 use crate::node::NodeOptions;
@@ -44,6 +45,7 @@ pub(crate) struct Tasks {
     pub(crate) hints: Hints,
     pub(crate) table: watch::Receiver<(u64, Arc<ServiceTable>)>,
     pub(crate) placing: Placing,
+    pub(crate) beforehand: Beforehand,
     pub(crate) reports: Reports,
 }
 
@@ -106,6 +108,7 @@ impl Tasks {
             hints: self.hints.clone(),
             table: self.table.clone(),
             placing: self.placing.clone(),
+            beforehand: self.beforehand.clone(),
             troubles: Troubles::default(),
         }
     }

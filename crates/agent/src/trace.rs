@@ -2,10 +2,12 @@
 //!
 //! Programs tell what they decide as long as somebody pays: while anybody watches, the
 //! account is filled ten times a second, and no more than a thousand decisions a second
-//! are told, of all VIPs and for all watchers together. Each is given the names that
-//! people know: the service, the backend's task and the client's container. A watcher
-//! that is slower loses decisions and is told how many.
+//! are told, of all VIPs and for all watchers together; where that was not enough, they
+//! are told so. Each decision is given the names that people know: the service, the
+//! backend's task and the client's container. A watcher that is slower loses decisions
+//! and is told how many.
 
+mod budget;
 mod names;
 mod watchers;
 
@@ -17,12 +19,13 @@ use std::time::{Duration, Instant, SystemTime};
 use datapath::{Decision, How};
 use futures::Stream;
 use model::{Protocol, TaskId, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::report::Reports;
 use crate::services::Kernel;
+use budget::Budget;
 pub(crate) use names::Names;
 use watchers::Watchers;
 
@@ -53,6 +56,9 @@ pub enum Traced {
     Decision(Arc<TracedDecision>),
     /// So many were lost before the next one, because the watcher was slow.
     Missed(u64),
+    /// As many were told as may be in a second, or the kernel had no room for more: there
+    /// may have been others, and nobody counts them.
+    Limited,
 }
 
 /// How a client's VIP became a backend, in the words of people.
@@ -104,17 +110,19 @@ pub struct TraceWatch {
     trace: Trace,
     id: u64,
     decisions: mpsc::Receiver<Arc<TracedDecision>>,
+    lost: Arc<Notify>,
 }
 
 impl Trace {
     /// Begins to watch.
     #[must_use]
     pub fn watch(&self, wish: TraceWish) -> TraceWatch {
-        let (id, decisions) = self.0.add(wish);
+        let (id, decisions, lost) = self.0.add(wish);
         TraceWatch {
             trace: self.clone(),
             id,
             decisions,
+            lost,
         }
     }
 
@@ -127,13 +135,19 @@ impl Trace {
 impl TraceWatch {
     /// The next one; waits for it. The watching ends with the daemon alone.
     pub async fn next(&mut self) -> Traced {
-        if let Some(missed) = self.trace.0.missed(self.id) {
-            return Traced::Missed(missed);
-        }
-        match self.decisions.recv().await {
-            Some(decision) => Traced::Decision(decision),
-            // This watcher itself keeps the sender alive.
-            None => std::future::pending().await,
+        loop {
+            if let Some(lost) = self.trace.0.lost(self.id) {
+                return lost;
+            }
+            tokio::select! {
+                biased;
+                () = self.lost.notified() => {}
+                decision = self.decisions.recv() => match decision {
+                    Some(decision) => return Traced::Decision(decision),
+                    // This watcher itself keeps the sender alive.
+                    None => std::future::pending().await,
+                },
+            }
         }
     }
 
@@ -167,33 +181,46 @@ impl Tracing {
         let mut regularly = tokio::time::interval(REFILL);
         regularly.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // A daemon before this one may have been watched.
-        self.fill(None);
+        let mut budget = Budget::default();
+        self.fill(&mut budget, None);
         loop {
             let paid = self.trace.0.every();
             tokio::select! {
-                () = stop.cancelled() => return self.fill(None),
-                _ = regularly.tick(), if paid.is_some() => self.fill(paid),
+                () = stop.cancelled() => return self.fill(&mut budget, None),
+                _ = regularly.tick(), if paid.is_some() => self.fill(&mut budget, paid),
                 () = self.trace.0.changed() => {
                     let every = self.trace.0.every();
-                    self.fill(every);
+                    self.fill(&mut budget, every);
                     let did = every.map(|every| format!("telling one decision of {every}"));
                     self.reports.note("trace", Instant::now(), did, Vec::new());
                 }
                 decision = self.decisions.recv() => match decision {
-                    Some(decision) => self.tell(&decision),
-                    None => return self.fill(None),
+                    Some(decision) => self.tell(&mut budget, &decision),
+                    None => return self.fill(&mut budget, None),
                 },
             }
         }
     }
 
-    fn fill(&self, every: Option<u32>) {
-        let (budget, every) = every.map_or((0, 1), |every| (BUDGET, every));
-        self.kernel
-            .with(|datapath| datapath.set_trace(budget, every));
+    fn fill(&self, budget: &mut Budget, every: Option<u32>) {
+        // Before the kernel knows, so that nothing is told before it is paid for.
+        match every {
+            Some(_) => budget.pay(Instant::now()),
+            None => budget.end(),
+        }
+        let (pay, every) = every.map_or((0, 1), |every| (BUDGET, every));
+        self.kernel.with(|datapath| datapath.set_trace(pay, every));
     }
 
-    fn tell(&mut self, decision: &Decision) {
+    fn tell(&mut self, budget: &mut Budget, decision: &Decision) {
+        self.deliver(decision);
+        // Whatever it was about, others find the account empty.
+        if budget.spend(decision.at, Instant::now()) {
+            self.trace.0.limit();
+        }
+    }
+
+    fn deliver(&mut self, decision: &Decision) {
         let wanted = self.trace.0.wanted(decision.vip);
         if wanted.is_empty() {
             return;

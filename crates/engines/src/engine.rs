@@ -20,7 +20,9 @@ pub struct EngineOptions {
     /// Identity of the daemon's state; containers of other owners are left alone.
     pub owner: String,
     /// Parent of the containers' cgroups below the cgroup root, such as
-    /// `/sealane-test`; absent leaves the engine's default.
+    /// `/sealane-test`; absent leaves the engine's default. Containers of tasks that have
+    /// opted out of translation are in a cgroup of their own below it, or below
+    /// `/sealane`.
     pub cgroup_parent: Option<String>,
     /// Resolver that containers are given.
     pub dns_server: Ipv4Addr,
@@ -185,6 +187,16 @@ pub trait Engine: Send + Sync + Debug {
     /// # Errors
     /// When the engine does not answer.
     async fn events(&self) -> Result<BoxStream<'static, EngineEvent>, EngineError>;
+
+    /// Where the containers of tasks that have opted out of translation are: a cgroup,
+    /// as a path from the cgroup root, with nobody else below it. It need not be there
+    /// yet. Absent for an engine that has no such place.
+    ///
+    /// # Errors
+    /// When the engine does not answer, which it need not for a place that it knows.
+    async fn untranslated(&self) -> Result<Option<PathBuf>, EngineError> {
+        Ok(None)
+    }
 
     /// What it sees of containers that somebody else started; absent for an engine that
     /// nobody else uses.

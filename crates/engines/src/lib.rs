@@ -23,9 +23,12 @@ mod engine;
 mod error;
 mod kept_logs;
 mod tail;
+mod untranslated;
 
 pub use containerd::{ContainerdEngine, ContainerdOptions};
 pub use discovery::{Attached, Condition, Discovery, ExposedPort, News, Sighting};
+#[doc(hidden)]
+pub use docker::sighted;
 pub use docker::{DockerEngine, DockerOptions};
 pub use engine::{
     Container, Engine, EngineEvent, EngineInfo, EngineOptions, ExecOutcome, LogStream, Phase,

@@ -130,6 +130,7 @@ mod root {
                     .iter()
                     .map(|path| lab.options.cgroup.join(path))
                     .collect(),
+                beforehand: Beforehand::new(lab.kernel.clone()),
                 reports: reports.clone(),
             };
             let stop = CancellationToken::new();
@@ -204,6 +205,7 @@ mod root {
             mirror: mirror.clone(),
             node: NodeId("n1".into()),
             paths: Vec::new(),
+            beforehand: Beforehand::new(lab.kernel.clone()),
             reports: reports.clone(),
         }
     }
@@ -264,6 +266,47 @@ mod root {
             })
             .await;
         bench.becomes(true, &mut clients[0]).await;
+        bench.end().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_container_that_is_not_in_its_engines_place_is_exempt_itself() {
+        let bench = Bench::new(None).await;
+        let cgroups = || {
+            let exempt = bench.lab.kernel.with(|datapath| datapath.exempt());
+            exempt.unwrap()
+        };
+        let place = bench.lab.options.cgroup.join("aside");
+        let below = place.strip_prefix(find_cgroup2().unwrap()).unwrap();
+        bench.engine.script().untranslated = Some(Path::new("/").join(below));
+        let out = task("/out", Some("false"));
+        bench
+            .put(|change| {
+                change.put_task(&out, Expect::Absent);
+            })
+            .await;
+        // There is no container yet: the place counts.
+        eventually("its place is exempt", || {
+            cgroup_id(&place).is_ok_and(|id| cgroups() == BTreeSet::from([id]))
+        })
+        .await;
+        let container_in = |cgroup: &str| {
+            let client = bench.lab.client_apart(cgroup);
+            let mut runs = container(&out.id);
+            runs.pid = Some(client.pid());
+            let mut script = bench.engine.script();
+            script.containers.insert(out.id.clone(), runs);
+            bench.hints.send(EngineEvent { task: None });
+            client
+        };
+        let own = format!("c-{}", out.id);
+        let mut elsewhere = container_in(&own);
+        bench.becomes(false, &mut elsewhere).await;
+        let id = cgroup_id(&bench.lab.options.cgroup.join(&own)).unwrap();
+        assert_eq!(cgroups(), BTreeSet::from([id]));
+        let mut there = container_in("aside");
+        bench.becomes(false, &mut there).await;
+        assert!(bench.is_translated(&mut elsewhere));
         bench.end().await;
     }
 

@@ -23,7 +23,7 @@ mod root {
     use crate::kernel_lab::{KernelLab, key, table, vip};
     use crate::scripted::{Scripted, container};
     use crate::services::Kernel;
-    use crate::{Engines, Reports, Trace};
+    use crate::{Counts, Engines, Reports, Trace};
 
     const CLOSE: &str = "172.30.0.9:80";
     const DISTANT: &str = "10.0.0.1:31000";
@@ -34,6 +34,8 @@ mod root {
             reports: Reports::default(),
             node: NodeId("n1".into()),
             trace: Trace::default(),
+            counts: Counts::default(),
+            omissions: Arc::default(),
             kernel: lab.kernel.clone(),
             engines: Engines {
                 docker: None,

@@ -13,7 +13,8 @@ use crate::node::NodeOptions;
 /// The container's record; `None` when its labels are none of our business.
 ///
 /// `ending` says that it was told to end.
-pub(super) fn record(sighting: &Sighting, ending: bool, node: &NodeOptions) -> Option<External> {
+#[must_use]
+pub fn record(sighting: &Sighting, ending: bool, node: &NodeOptions) -> Option<External> {
     let wishes = Wishes::read(&sighting.labels)?;
     let mut problems = wishes.problems;
     let ports = ports(
@@ -37,8 +38,21 @@ pub(super) fn record(sighting: &Sighting, ending: bool, node: &NodeOptions) -> O
             Attached::Orphaned => Vec::new(),
         },
         ports,
-        problems,
+        problems: problems.iter().map(|it| printable(it)).collect(),
     })
+}
+
+/// What others write on their containers may not steer the terminals that show it.
+fn printable(problem: &str) -> String {
+    let mut shown = String::with_capacity(problem.len());
+    for letter in problem.chars() {
+        if letter.is_control() {
+            shown.extend(letter.escape_debug());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
 }
 
 /// One that was healthy and is not any more keeps its connections, and so does one

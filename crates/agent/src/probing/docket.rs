@@ -121,6 +121,11 @@ impl Docket {
         self.cases.len()
     }
 
+    /// All that something is known of.
+    pub(super) fn known(&self) -> impl Iterator<Item = &Who> {
+        self.cases.keys().chain(self.trusted.keys())
+    }
+
     /// Whose credit to look at.
     pub(super) fn credited(&self) -> Vec<Who> {
         let held = self.trusted.iter().filter(|(_, trust)| trust.left > 0);

@@ -28,6 +28,7 @@ mod root {
     use tokio::task::JoinHandle;
 
     use super::super::*;
+    use crate::counts::ServiceCounts;
     use crate::hearing::Hearing;
     use crate::kernel_lab::{Client, KernelLab, deaf_port, eventually, key, serve, table, vip};
     use crate::trace::Trace;
@@ -37,20 +38,27 @@ mod root {
         stop: CancellationToken,
         parts: Vec<JoinHandle<()>>,
         reports: Reports,
+        counts: Counts,
+        /// Which VIP ports there are.
+        table: watch::Sender<(u64, Arc<ServiceTable>)>,
     }
 
     impl Running {
         fn begin(lab: &KernelLab) -> Self {
             let (stop, reports) = (CancellationToken::new(), Reports::default());
-            let ejected = Arc::new(Notify::new());
+            let (ejected, ejections) = mpsc::channel(WAITING);
+            let (counts, table) = (Counts::default(), watch::Sender::default());
             let probing = Probing {
                 kernel: lab.kernel.clone(),
-                ejected: Arc::clone(&ejected),
+                ejected: ejections,
+                table: table.subscribe(),
+                counts: counts.clone(),
                 reports: reports.clone(),
             };
             let hearing = Hearing {
                 kernel: lab.kernel.clone(),
                 ejected,
+                counts: counts.clone(),
                 decisions: mpsc::channel(1).0,
                 trace: Trace::default(),
                 reports: reports.clone(),
@@ -63,7 +71,15 @@ mod root {
                 stop,
                 parts,
                 reports,
+                counts,
+                table,
             }
+        }
+
+        /// What was counted of the only VIP port.
+        fn counts(&self) -> ServiceCounts {
+            let services = self.counts.all().services;
+            services.get(&key()).copied().unwrap_or_default()
         }
 
         async fn end(self) -> BTreeMap<&'static str, crate::Report> {
@@ -100,6 +116,9 @@ mod root {
             assert_eq!(dial(&mut client, 50).failed, 0);
         }
         assert!(is_avoided(&lab));
+        let counted = running.counts();
+        assert_eq!((counted.ejections, counted.answered), (1, 0));
+        assert!(counted.failed >= 2, "{counted:?}");
         serve(dead);
         let begun = Instant::now();
         eventually("it is used again", || !is_avoided(&lab)).await;
@@ -112,6 +131,7 @@ mod root {
         let before = lab.totals()["b"];
         assert_eq!(dial(&mut client, 100).failed, 0);
         assert!(lab.totals()["b"] - before > 10);
+        assert_eq!(running.counts().answered, 1);
         // Nobody was contradicted, so nothing is forgiven: it may die again.
         let b = lab.service().backends.into_iter();
         assert!(b.clone().all(|it| it.connects.failing >= 0), "{b:?}");
@@ -259,6 +279,11 @@ mod root {
         let (failed, credit) = quarrel.rage(3_000, true).await;
         assert!(failed > 500, "its own firewall hit it {failed} times");
         assert!(credit > 0, "a credit of {credit}");
+        let counted = quarrel.running.counts();
+        assert!(counted.ejections > 0, "{counted:?}");
+        // Whoever was ejected is asked, and answers.
+        assert!(counted.answered > 0, "{counted:?}");
+        assert_eq!(counted.failed, 0, "{counted:?}");
         quarrel.running.end().await;
     }
 
@@ -322,6 +347,25 @@ mod root {
         })
         .await;
         assert!(failed < 200, "{failed} connects failed");
+        running.end().await;
+    }
+
+    /// Numbers are kept for as long as there is something that they are about.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_port_that_is_gone_is_counted_no_more() {
+        let lab = KernelLab::new();
+        let (alive, dead) = (serve(local()), deaf_port());
+        let wanted = table(&[("a", alive), ("b", dead)]);
+        lab.apply(&wanted);
+        let running = Running::begin(&lab);
+        running.table.send_replace((1, Arc::new(wanted)));
+        let mut client = lab.client("");
+        assert_eq!(dial(&mut client, 100).failed, 3);
+        eventually("it is counted", || running.counts().ejections == 1).await;
+        lab.apply(&ServiceTable::default());
+        running.table.send_replace((2, Arc::default()));
+        let gone = || running.counts.all().services.is_empty();
+        eventually("it is forgotten", gone).await;
         running.end().await;
     }
 

@@ -47,6 +47,7 @@ impl Fleet {
             names: Arc::default(),
             kernel,
             table: watch::Sender::new((0, Arc::default())),
+            omissions: Arc::default(),
             reports: Reports::default(),
         }
     }

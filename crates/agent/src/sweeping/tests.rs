@@ -2,6 +2,7 @@
 
 mod root {
     use super::super::*;
+    use crate::counts::SweepCounts;
     use crate::kernel_lab::{KernelLab, eventually, keep, table, vip};
 
     #[tokio::test(flavor = "multi_thread")]
@@ -23,14 +24,17 @@ mod root {
         lab.apply(&close(&[("gone", gone), ("stays", stays)]));
         let (applied, table) = watch::channel(());
         let (reports, stop) = (Reports::default(), CancellationToken::new());
+        let counts = Counts::default();
         let sweeping = Sweeping {
             kernel: lab.kernel.clone(),
             table,
+            counts: counts.clone(),
             reports: reports.clone(),
         };
         let running = tokio::spawn(sweeping.run(stop.clone()));
         eventually("it has run", || reports.all().contains_key("sweeps")).await;
         assert_eq!(client.broken(), 0);
+        assert_eq!(counts.all().sweeps, SweepCounts::default());
 
         let begun = Instant::now();
         lab.apply(&close(&[("stays", stays)]));
@@ -45,6 +49,11 @@ mod root {
         })
         .await;
         assert!(reports.all()["sweeps"].failures.is_empty());
+        let one = SweepCounts {
+            ended: 1,
+            failed: 0,
+        };
+        assert_eq!(counts.all().sweeps, one);
         stop.cancel();
         running.await.unwrap();
         assert_eq!(client.broken(), 1);
@@ -57,6 +66,7 @@ mod root {
         let sweeping = Sweeping {
             kernel: Kernel::new(None),
             table,
+            counts: Counts::default(),
             reports: reports.clone(),
         };
         let running = tokio::spawn(sweeping.run(stop.clone()));

@@ -44,13 +44,14 @@ impl Trace {
 }
 
 impl TraceWatch {
-    /// What is there by now: decisions, and how many were missed.
+    /// What is there by now: decisions, and how many were missed. Limits are passed over.
     fn drain(&mut self) -> (usize, u64) {
         let (mut decisions, mut missed) = (0, 0);
         loop {
             match futures::FutureExt::now_or_never(self.next()) {
                 Some(Traced::Decision(_)) => decisions += 1,
                 Some(Traced::Missed(count)) => missed += count,
+                Some(Traced::Limited) => {}
                 None => return (decisions, missed),
             }
         }
@@ -113,16 +114,31 @@ fn who_is_slow_is_told_what_it_missed() {
     assert_eq!((slow.drain(), quick.drain()), ((0, 7), (0, 7)));
 }
 
+#[tokio::test]
+async fn who_waits_is_told_of_a_limit_although_nothing_else_comes() {
+    let trace = Trace::default();
+    let mut quiet = trace.watch(TraceWish {
+        port: Some(81),
+        ..every(1)
+    });
+    let waiting = async { tokio::join!(quiet.next(), async { trace.0.limit() }).0 };
+    let next = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert_eq!(next, Ok(Traced::Limited));
+    // Once.
+    assert_eq!(futures::FutureExt::now_or_never(quiet.next()), None);
+}
+
 mod root {
     use std::time::Instant;
 
     use futures::StreamExt;
     use model::{NodeId, Task, TaskState, TaskStatus};
     use store::{Change, Expect, Mirror, Outcome, Records, RedbStore};
-    use tokio::sync::{Notify, mpsc, watch};
+    use tokio::sync::{mpsc, watch};
     use tokio::task::JoinHandle;
 
     use super::super::*;
+    use crate::counts::Counts;
     use crate::hearing::Hearing;
     use crate::kernel_lab::{KernelLab, LIMIT, eventually, serve, table, vip};
 
@@ -149,7 +165,8 @@ mod root {
         };
         let hearing = Hearing {
             kernel: lab.kernel.clone(),
-            ejected: Arc::new(Notify::new()),
+            ejected: mpsc::channel(1).0,
+            counts: Counts::default(),
             decisions: told,
             trace: trace.clone(),
             reports: reports.clone(),
@@ -286,16 +303,20 @@ mod root {
         let seconds = begun.elapsed().as_secs_f64();
         assert_eq!(dialled.failed, 0);
         let told = watch.into_stream().take_until(tokio::time::sleep(REFILL));
-        let told = told.fold(0, |count, traced| async move {
+        let told = told.fold((0, 0), |(count, limits), traced| async move {
             match traced {
-                Traced::Decision(_) => count + 1,
-                Traced::Missed(missed) => count + missed as usize,
+                Traced::Decision(_) => (count + 1, limits),
+                Traced::Missed(missed) => (count + missed as usize, limits),
+                Traced::Limited => (count, limits + 1),
             }
         });
-        let told = told.await as f64;
+        let (told, limits) = told.await;
+        let told = told as f64;
         // One fill more than the time has, and ticks that were late.
         let most = (seconds * 10.0 + 3.0) * f64::from(BUDGET);
         assert!(told <= most && told > 0.0, "{told} in {seconds} s");
+        // They were more, and who watches knows. Notices that wait become one.
+        assert_eq!(limits, 1, "{told} of 6000 decisions were told");
         // The stream is gone, and with it the watcher.
         running.is("").await;
         client.dial(vip(), 50);

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 
-use super::{TraceWish, TracedDecision};
+use super::{TraceWish, Traced, TracedDecision};
 
 /// Decisions that wait for a slow watcher.
 const KEPT: usize = 1_024;
+
+/// What comes to a watcher.
+type Decisions = mpsc::Receiver<Arc<TracedDecision>>;
 
 /// Everybody who watches.
 #[derive(Debug, Default)]
@@ -28,11 +31,17 @@ struct Watcher {
     share: u64,
     decisions: mpsc::Sender<Arc<TracedDecision>>,
     missed: u64,
+    /// Whether more may have been decided than programs tell.
+    limited: bool,
+    /// Wakes a watcher to whom nothing else comes.
+    lost: Arc<Notify>,
 }
 
 impl Watchers {
-    pub(super) fn add(&self, wish: TraceWish) -> (u64, mpsc::Receiver<Arc<TracedDecision>>) {
+    /// Yields its number, its decisions, and what wakes it when some are lost.
+    pub(super) fn add(&self, wish: TraceWish) -> (u64, Decisions, Arc<Notify>) {
         let (decisions, receiver) = mpsc::channel(KEPT);
+        let lost = Arc::new(Notify::new());
         let id = self.added.fetch_add(1, Relaxed);
         self.lock().push(Watcher {
             id,
@@ -40,9 +49,11 @@ impl Watchers {
             share: 0,
             decisions,
             missed: 0,
+            limited: false,
+            lost: Arc::clone(&lost),
         });
         self.changed.notify_one();
-        (id, receiver)
+        (id, receiver, lost)
     }
 
     pub(super) fn remove(&self, id: u64) {
@@ -90,14 +101,26 @@ impl Watchers {
     pub(super) fn miss(&self, count: u64) {
         for watcher in self.lock().iter_mut() {
             watcher.missed += count;
+            watcher.lost.notify_one();
         }
     }
 
-    /// How many a watcher has lost since it was told last.
-    pub(super) fn missed(&self, id: u64) -> Option<u64> {
+    /// Some may have been lost of which nobody knows.
+    pub(super) fn limit(&self) {
+        for watcher in self.lock().iter_mut() {
+            watcher.limited = true;
+            watcher.lost.notify_one();
+        }
+    }
+
+    /// What a watcher has lost since it was told last.
+    pub(super) fn lost(&self, id: u64) -> Option<Traced> {
         let mut all = self.lock();
         let watcher = all.iter_mut().find(|watcher| watcher.id == id)?;
-        Some(std::mem::take(&mut watcher.missed)).filter(|missed| *missed > 0)
+        match std::mem::take(&mut watcher.missed) {
+            0 => std::mem::take(&mut watcher.limited).then_some(Traced::Limited),
+            missed => Some(Traced::Missed(missed)),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Watcher>> {

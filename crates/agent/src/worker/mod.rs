@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use vip::ServiceTable;
 
+use crate::exempt::Beforehand;
 use crate::hints::Hints;
 use crate::node::NodeOptions;
 use crate::placing::Placing;
@@ -26,7 +27,7 @@ use crate::report::Troubles;
 use checks::Checks;
 
 /// How often the container is looked at although no engine said anything.
-const PERIOD: Duration = Duration::from_secs(10);
+const PERIOD: Duration = Duration::from_secs(30);
 
 /// Pauses between attempts while an engine is away: the first and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -42,6 +43,7 @@ pub(crate) struct Surroundings {
     pub(crate) hints: Hints,
     pub(crate) table: watch::Receiver<(u64, Arc<ServiceTable>)>,
     pub(crate) placing: Placing,
+    pub(crate) beforehand: Beforehand,
     pub(crate) troubles: Troubles,
 }
 
@@ -215,6 +217,7 @@ impl Worker {
             let staging = self.known(task);
             self.write(staging).await;
         }
+        self.around.beforehand.ready(&self.engine, task).await?;
         self.engine.start(task).await.map(Some)
     }
 

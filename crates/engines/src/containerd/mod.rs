@@ -5,7 +5,7 @@
 //! the host's network. Everything is made through containerd's gRPC interface and
 //! held by its shims, so containers outlive this process and containerd itself.
 //!
-//! Nothing is remembered here: ids, places and cgroups follow from the task's id
+//! Nothing is remembered here: ids, places and cgroups follow from the task
 //! ([`names`]), what was assigned is stored with containerd's record of the
 //! container. So every step of a removal can be taken without knowing how far a
 //! start came, and the record, by which a container is found, goes last.
@@ -67,6 +67,7 @@ use self::image::Snapshots;
 use self::names::Names;
 use crate::{
     Container, Engine, EngineError, EngineEvent, EngineInfo, EngineOptions, ExecOutcome, LogStream,
+    untranslated,
 };
 
 /// Settings of [`ContainerdEngine`].
@@ -188,6 +189,11 @@ impl Engine for ContainerdEngine {
 
     async fn events(&self) -> Result<BoxStream<'static, EngineEvent>, EngineError> {
         self.event_stream().await
+    }
+
+    async fn untranslated(&self) -> Result<Option<PathBuf>, EngineError> {
+        let configured = self.options.common.cgroup_parent.as_deref();
+        Ok(Some(untranslated::parent(configured).into()))
     }
 }
 

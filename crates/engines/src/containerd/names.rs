@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use model::TaskId;
+use model::{Task, TaskId};
 use sha2::{Digest, Sha256};
 
-use crate::EngineOptions;
+use crate::{EngineOptions, untranslated};
 
 /// Label with the task's id.
 pub(super) const TASK: &str = "sealane.task";
@@ -16,9 +16,6 @@ pub(super) const STOP_SIGNAL: &str = "sealane.stop-signal";
 /// Extension with the networks as they were assigned (JSON).
 pub(super) const NETWORKS: &str = "sealane.networks";
 
-/// Parent of the containers' cgroups when none is configured.
-const CGROUP_PARENT: &str = "/sealane";
-
 /// Names and places of one task's container.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
@@ -28,8 +25,6 @@ pub(super) struct Names {
     /// separators in a row. The owner is part of it, so that two daemons on one
     /// containerd never take each other's containers for their own.
     pub(super) id: String,
-    /// Path of its cgroup below the cgroup root.
-    pub(super) cgroup: String,
     /// Directory of the engine's files for it.
     pub(super) files: PathBuf,
     /// Its working directory.
@@ -41,14 +36,22 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn of(task: &TaskId, options: &EngineOptions) -> Self {
         let id = container_id(&options.owner, task);
-        let parent = options.cgroup_parent.as_deref().unwrap_or(CGROUP_PARENT);
         Self {
-            cgroup: format!("/{}/{id}", parent.trim_matches('/')),
             files: options.state.join("containers").join(&id),
             sandbox: options.state.join("sandbox").join(task.as_str()),
             logs: logs(&options.logs, task),
             id,
         }
+    }
+
+    /// Path of its cgroup below the cgroup root.
+    pub(super) fn cgroup(&self, task: &Task, options: &EngineOptions) -> String {
+        let configured = options.cgroup_parent.as_deref();
+        let parent = match untranslated::has_opted_out(task) {
+            true => untranslated::parent(configured),
+            false => configured.unwrap_or(untranslated::PARENT).to_owned(),
+        };
+        format!("/{}/{}", parent.trim_matches('/'), self.id)
     }
 
     /// File that marks a container whose process was started; absent when a start

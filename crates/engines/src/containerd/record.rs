@@ -62,7 +62,9 @@ impl ContainerdEngine {
             }),
             spec: Some(Any {
                 type_url: spec::TYPE_URL.to_owned(),
-                value: specification(task, names, parts, prepared)?.into_bytes(),
+                value: self
+                    .specification(task, names, parts, prepared)?
+                    .into_bytes(),
             }),
             extensions: assigned(parts),
             ..Record::default()
@@ -95,6 +97,39 @@ impl ContainerdEngine {
         }
         labels
     }
+
+    fn specification(
+        &self,
+        task: &Task,
+        names: &Names,
+        parts: &Parts,
+        prepared: &Prepared,
+    ) -> Result<String, EngineError> {
+        let image = parts.run();
+        let attachment = parts.attachment.as_ref();
+        let sandbox = parts.sandbox(names);
+        let addresses = attachment
+            .map(|attachment| attachment.addresses.as_slice())
+            .unwrap_or_default();
+        let plan = Plan {
+            line: command::line(task, image)?,
+            env: command::environment(task, image, &prepared.who, &sandbox, addresses),
+            directory: command::directory(image, &sandbox),
+            who: &prepared.who,
+            root: match &prepared.host {
+                Some(HostParts { points, entries }) => Root::Host { points, entries },
+                None => Root::Image,
+            },
+            hostname: prepared.hostname.as_deref(),
+            netns: attachment.map(|attachment| attachment.netns.as_path()),
+            cgroup: &names.cgroup(task, &self.options.common),
+            cpus: task.resources.cpus,
+            memory: task.resources.mem,
+            volumes: &prepared.volumes,
+            files: &prepared.files,
+        };
+        Ok(plan.spec().to_string())
+    }
 }
 
 /// The networks as they were assigned. An extension, since a label may have 4 KiB.
@@ -115,36 +150,4 @@ fn assigned(parts: &Parts) -> HashMap<String, Any> {
         )
     };
     json.map(extension).into_iter().collect()
-}
-
-fn specification(
-    task: &Task,
-    names: &Names,
-    parts: &Parts,
-    prepared: &Prepared,
-) -> Result<String, EngineError> {
-    let image = parts.run();
-    let attachment = parts.attachment.as_ref();
-    let sandbox = parts.sandbox(names);
-    let addresses = attachment
-        .map(|attachment| attachment.addresses.as_slice())
-        .unwrap_or_default();
-    let plan = Plan {
-        line: command::line(task, image)?,
-        env: command::environment(task, image, &prepared.who, &sandbox, addresses),
-        directory: command::directory(image, &sandbox),
-        who: &prepared.who,
-        root: match &prepared.host {
-            Some(HostParts { points, entries }) => Root::Host { points, entries },
-            None => Root::Image,
-        },
-        hostname: prepared.hostname.as_deref(),
-        netns: attachment.map(|attachment| attachment.netns.as_path()),
-        cgroup: &names.cgroup,
-        cpus: task.resources.cpus,
-        memory: task.resources.mem,
-        volumes: &prepared.volumes,
-        files: &prepared.files,
-    };
-    Ok(plan.spec().to_string())
 }

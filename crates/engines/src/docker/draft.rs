@@ -26,7 +26,7 @@ pub(super) struct Draft {
     pub(super) endpoint: EndpointSettings,
 }
 
-/// What Docker is sent to make the task's container.
+/// What Docker is sent to make the task's container, whose cgroup has this parent.
 ///
 /// Processors are enforced as shares of a busy machine, not as a quota: an idle
 /// machine's time is free to take, as in Mesos without `--cgroups_enable_cfs`; the
@@ -37,6 +37,7 @@ pub(super) struct Draft {
 pub(super) fn body(
     task: &Task,
     options: &EngineOptions,
+    cgroup_parent: Option<String>,
 ) -> Result<ContainerCreateBody, EngineError> {
     let attachment = attachment(&task.container)?;
     let Some(docker) = &task.container.docker else {
@@ -60,7 +61,10 @@ pub(super) fn body(
             exposed_ports: Some(attachment.ports.keys().cloned().collect()),
             ..ContainerCreateBody::default()
         },
-        host: host_config(task, docker, options, &attachment),
+        host: HostConfig {
+            cgroup_parent,
+            ..host_config(task, docker, &attachment)
+        },
         endpoint: attachment.endpoint.clone().unwrap_or_default(),
     };
     set_command(&mut draft.body, task);
@@ -70,18 +74,12 @@ pub(super) fn body(
     finish(draft, docker.network, attachment)
 }
 
-fn host_config(
-    task: &Task,
-    docker: &DockerInfo,
-    options: &EngineOptions,
-    attachment: &Attachment,
-) -> HostConfig {
+fn host_config(task: &Task, docker: &DockerInfo, attachment: &Attachment) -> HostConfig {
     let log_limits = [("max-size", "10m"), ("max-file", "2")];
     let (cpu_shares, memory) = limits(&task.resources);
     HostConfig {
         cpu_shares,
         memory,
-        cgroup_parent: options.cgroup_parent.clone(),
         network_mode: Some(attachment.mode.clone()),
         port_bindings: Some(attachment.ports.clone()),
         privileged: Some(docker.privileged),

@@ -115,6 +115,15 @@ fn sharing(seen: &ContainerInspectResponse) -> Option<String> {
     Some(of.to_owned())
 }
 
+/// What an inspection of a container, as Docker writes it, says of one of somebody
+/// else's. A door for `fuzz/` alone, which has no Docker.
+#[doc(hidden)]
+#[must_use]
+pub fn sighted(inspection: &[u8]) -> Option<Sighting> {
+    let seen = serde_json::from_slice(inspection).ok()?;
+    seen::sighting(&seen, &Namespace::Own)
+}
+
 fn news(event: &EventMessage) -> Option<News> {
     let actor = event.actor.as_ref()?;
     let attribute = |name: &str| actor.attributes.as_ref()?.get(name);

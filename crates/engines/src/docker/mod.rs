@@ -26,6 +26,7 @@ mod logs;
 mod network;
 mod observe;
 mod parameters;
+mod parent;
 mod start;
 mod stop;
 
@@ -45,6 +46,8 @@ use crate::{
 };
 use connection::Connection;
 use failure::ENGINE;
+
+pub use external::sighted;
 
 /// Where Docker is, and what the engine needs to know of the daemon.
 #[derive(Debug, Clone)]
@@ -158,6 +161,14 @@ impl Engine for DockerEngine {
 
     async fn events(&self) -> Result<BoxStream<'static, EngineEvent>, EngineError> {
         self.watched(self.hints().await).await
+    }
+
+    async fn untranslated(&self) -> Result<Option<PathBuf>, EngineError> {
+        let client = self.connection.client().await?;
+        parent::untranslated(
+            self.options.cgroup_parent.as_deref(),
+            client.systemd_cgroups,
+        )
     }
 
     fn discovery(self: Arc<Self>) -> Option<Arc<dyn Discovery>> {

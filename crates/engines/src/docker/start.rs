@@ -10,8 +10,8 @@ use model::Task;
 
 use super::connection::Client;
 use super::failure::{ENGINE, Obstacle, detail, obstacle, status};
-use super::{DockerEngine, draft, image, observe};
-use crate::{Container, EngineError, Phase};
+use super::{DockerEngine, draft, image, observe, parent};
+use crate::{Container, EngineError, Phase, untranslated};
 
 /// Docker knows addresses before it says that a container runs; remote drivers may
 /// take a moment.
@@ -38,9 +38,10 @@ impl DockerEngine {
     }
 
     async fn create(&self, client: &Client, task: &Task) -> Result<(), EngineError> {
-        let parent = self.options.cgroup_parent.as_deref();
-        check_cgroup_parent(parent, client.systemd_cgroups)?;
-        let body = draft::body(task, &self.options)?;
+        let configured = self.options.cgroup_parent.as_deref();
+        let opted_out = untranslated::has_opted_out(task);
+        let parent = parent::name(configured, client.systemd_cgroups, opted_out)?;
+        let body = draft::body(task, &self.options, parent)?;
         let wanted = body.image.clone().unwrap_or_default();
         let docker = task.container.docker.as_ref();
         let mut pulled = docker.is_some_and(|docker| docker.force_pull_image);
@@ -206,18 +207,6 @@ impl DockerEngine {
     }
 }
 
-fn check_cgroup_parent(parent: Option<&str>, systemd: bool) -> Result<(), EngineError> {
-    match parent {
-        Some(parent) if systemd && !parent.ends_with(".slice") => {
-            Err(EngineError::Unsupported(format!(
-                "cgroup parent '{parent}' is not a slice, but Docker makes its cgroups through \
-                 systemd; configure one such as 'sealane.slice', or none"
-            )))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn image_is_missing(error: &bollard::errors::Error) -> bool {
     status(error) == Some(404) && obstacle(&detail(error), &[]) == Obstacle::ImageMissing
 }
@@ -227,24 +216,5 @@ fn name_taken(task: &Task) -> EngineError {
         engine: ENGINE,
         action: format!("make container {}", task.id),
         detail: "a container of somebody else has this name; remove or rename it".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn systemd_wants_slices() {
-        assert!(check_cgroup_parent(Some("/mine"), false).is_ok());
-        assert!(check_cgroup_parent(None, true).is_ok());
-        assert!(check_cgroup_parent(Some("mine.slice"), true).is_ok());
-        let error = check_cgroup_parent(Some("/mine"), true)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("'/mine'") && error.contains("slice"),
-            "{error}"
-        );
     }
 }

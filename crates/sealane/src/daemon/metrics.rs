@@ -11,18 +11,20 @@ mod dns;
 mod exposition;
 mod ledger;
 mod reconcilers;
+mod sweeps;
 mod vips;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use ::datapath::ServiceUsage;
-use agent::Report;
+use agent::{Counted, Report};
 use api::VipView;
 use model::TaskState;
 use store::State;
 
 pub(super) use self::datapath::DatapathFacts;
+pub(super) use self::sweeps::Means;
 use super::config::MetricsSection;
 use exposition::{Exposition, Kind, Labels};
 use ledger::Ledger;
@@ -43,6 +45,7 @@ pub(super) struct Sources<'a> {
     pub(super) vips: &'a [VipView],
     pub(super) usage: &'a [ServiceUsage],
     pub(super) datapath: &'a DatapathFacts,
+    pub(super) counted: &'a Counted,
     pub(super) reports: &'a BTreeMap<&'static str, Report>,
     pub(super) dns: Option<&'a ::dns::Statistics>,
 }
@@ -61,11 +64,18 @@ impl Metrics {
         records(&mut text, sources.state, sources.vips.len());
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         ledger.note(sources.usage);
-        vips::write(&mut text, sources.vips, &ledger, self.limits.vips);
+        let known = vips::Known {
+            ledger: &ledger,
+            counted: sources.counted,
+        };
+        vips::write(&mut text, sources.vips, &known, self.limits.vips);
         drop(ledger);
         let summed = backends::write(&mut text, sources.vips, self.limits);
         self.summed(&mut text, sources.vips.len(), summed);
         datapath::write(&mut text, sources.datapath);
+        if sources.datapath.there {
+            sweeps::write(&mut text, sources.counted.sweeps, sources.datapath.means);
+        }
         reconcilers::write(&mut text, sources.reports);
         if let Some(dns) = sources.dns {
             dns::write(&mut text, dns);

@@ -1,5 +1,8 @@
 //! How full the datapath's maps are.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use datapath::ServiceUsage;
 
 use super::config::Capacities;
@@ -16,8 +19,16 @@ pub(super) struct Room {
     pub(super) capacity: u64,
 }
 
-/// The maps that may refuse a table, if it has these services.
-pub(super) fn rooms(usage: &[ServiceUsage], capacities: Capacities) -> [Room; 3] {
+/// The map of VIPs has so many entries for each service that fits: one for its port and
+/// one for an address.
+const ENTRIES: usize = 2;
+
+/// The maps that may refuse a table, if it has these services and addresses.
+pub(super) fn rooms(
+    usage: &[ServiceUsage],
+    addresses: &BTreeSet<IpAddr>,
+    capacities: Capacities,
+) -> [Room; 3] {
     let backends = || usage.iter().flat_map(|service| &service.backends);
     // Those that left hold no slot any more.
     let slots = backends().filter(|backend| backend.state.is_some());
@@ -27,10 +38,22 @@ pub(super) fn rooms(usage: &[ServiceUsage], capacities: Capacities) -> [Room; 3]
         capacity: capacity.into(),
     };
     [
-        room("services", usage.len(), capacities.services),
+        room("services", services(usage, addresses), capacities.services),
         room("slots", slots.count(), capacities.slots),
         room("backends", backends().count(), capacities.backends),
     ]
+}
+
+/// How many services' room is in use. A name has an address of each family, whether
+/// something is behind its ports there or not, so that addresses may be what fills it.
+fn services(usage: &[ServiceUsage], addresses: &BTreeSet<IpAddr>) -> usize {
+    let others: BTreeSet<_> = usage
+        .iter()
+        .map(|service| service.key.address)
+        .filter(|address| !addresses.contains(address))
+        .collect();
+    let entries = usage.len() + addresses.len() + others.len();
+    usage.len().max(entries.div_ceil(ENTRIES))
 }
 
 impl Room {
@@ -87,11 +110,36 @@ mod tests {
         };
         let found = rooms(
             &[usage(1, &[true, false]), usage(2, &[true])],
+            &BTreeSet::new(),
             Capacities::default(),
         );
         let used: Vec<_> = found.iter().map(|room| (room.name, room.used)).collect();
         assert_eq!(used, [("services", 2), ("slots", 2), ("backends", 3)]);
         assert_eq!(found[0].capacity, 16_384);
+    }
+
+    #[test]
+    fn addresses_take_room_like_ports() {
+        let usage = |port| ServiceUsage {
+            key: vip::ServiceKey {
+                address: [11, 0, 0, 1].into(),
+                port,
+                protocol: model::Protocol::Tcp,
+            },
+            name: None,
+            settings: vip::Settings::default(),
+            refused: 0,
+            backends: Vec::new(),
+        };
+        let used = |ports: &[u16], addresses: &[&str]| {
+            let usage: Vec<_> = ports.iter().copied().map(usage).collect();
+            let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
+            rooms(&usage, &addresses, Capacities::default())[0].used
+        };
+        assert_eq!(used(&[1], &[]), 1);
+        assert_eq!(used(&[1], &["11.0.0.1", "fd01:c::1"]), 2);
+        assert_eq!(used(&[1], &["fd01:c::1", "11.0.0.2", "fd01:c::2"]), 3);
+        assert_eq!(used(&[1, 2, 3, 4], &["11.0.0.1"]), 4);
     }
 
     fn backend(live: bool) -> datapath::BackendUsage {

@@ -28,7 +28,7 @@ use store::{Mirror, State};
 use tokio_util::sync::CancellationToken;
 
 use super::config::Capacities;
-use super::metrics::{self, DatapathFacts, Metrics};
+use super::metrics::{self, DatapathFacts, Means, Metrics};
 use super::rooms::{Room, rooms};
 
 /// All parts of a running daemon that have something to show.
@@ -53,6 +53,17 @@ pub(super) struct DatapathPlace {
     pub(super) abilities: [Ability; 2],
 }
 
+impl DatapathPlace {
+    /// How sweeps end sockets there.
+    fn means(&self) -> Means {
+        let [_, sweeping] = &self.abilities;
+        match sweeping.there {
+            true => Means::Iterator,
+            false => Means::Diagnosis,
+        }
+    }
+}
+
 impl NodeViews {
     fn leader(&self) -> LeaderReport {
         self.leader
@@ -74,6 +85,7 @@ impl NodeViews {
         vips::vips(vips::Sources {
             table: &self.table(),
             usage,
+            omissions: &self.agent.omissions.load(),
             state,
         })
     }
@@ -81,8 +93,15 @@ impl NodeViews {
     fn rooms(&self, usage: Option<&[ServiceUsage]>) -> Vec<Room> {
         let place = self.datapath.as_ref().zip(usage);
         place.map_or_else(Vec::new, |(place, usage)| {
-            rooms(usage, place.capacities).to_vec()
+            rooms(usage, &self.table().addresses, place.capacities).to_vec()
         })
+    }
+
+    /// What is known of the kernel side beside its services; nothing without one.
+    fn datapath_state(&self) -> Option<Value> {
+        let refused = self.agent.refused_elsewhere()?;
+        let left_out = self.agent.omissions.load().all().count();
+        Some(json!({ "refusedElsewhere": refused, "leftOut": left_out }))
     }
 
     /// Programs of others at the datapath's hooks. What cannot be read there is a
@@ -136,6 +155,7 @@ impl Views for NodeViews {
             "deployments": state.deployments.len(),
             "reconcilers": self.agent.reports.all(),
             "leader": self.leader(),
+            "datapath": self.datapath_state(),
             "problems": problems,
         })
     }
@@ -166,12 +186,19 @@ impl Views for NodeViews {
             findings: self.agent.findings().len(),
             foreign: self.foreign().len(),
             rooms: self.rooms(usage.as_deref()),
+            omissions: self.agent.omissions.load_full(),
+            refused_elsewhere: self.agent.refused_elsewhere().unwrap_or_default(),
+            means: self
+                .datapath
+                .as_ref()
+                .map_or_else(Means::default, DatapathPlace::means),
         };
         self.metrics.text(&metrics::Sources {
             state: &state,
             vips: &vips,
             usage: usage.as_deref().unwrap_or_default(),
             datapath: &datapath,
+            counted: &self.agent.counts.all(),
             reports: &self.agent.reports.all(),
             dns: self.dns.as_deref(),
         })
@@ -186,5 +213,24 @@ impl Views for NodeViews {
             .map_or(&[][..], |place| &place.abilities);
         problems.extend(problems::of_datapath(&rooms, &self.foreign(), abilities));
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_means_sweeps_have_is_the_second_ability() {
+        let mut place = DatapathPlace {
+            cgroup: PathBuf::new(),
+            capacities: Capacities::default(),
+            abilities: datapath::abilities(),
+        };
+        assert_eq!(place.abilities[1].name, "ending sockets by programs");
+        for (there, means) in [(true, Means::Iterator), (false, Means::Diagnosis)] {
+            place.abilities[1].there = there;
+            assert_eq!(place.means(), means);
+        }
     }
 }

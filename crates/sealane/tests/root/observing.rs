@@ -155,6 +155,16 @@ fn an_ejected_backend_is_seen_everywhere() {
         sample(&metrics, "sealane_vip_ejected_backends{", "port=\"80\""),
         Some(1.0)
     );
+    for (name, holds) in [
+        ("sealane_vip_ejections_total{", "port=\"80\""),
+        ("sealane_vip_probes_total{", "result=\"failed\""),
+    ] {
+        wait_for(name, SOON, || {
+            let value = sample(&lab.get("/metrics").ok()?, name, holds)?;
+            (value >= 1.0).then_some(())
+        })
+        .unwrap();
+    }
 
     // A VIP without any backend that works says so in the list.
     lab.sealane(&["app", "delete", "/a", "--wait"]).unwrap();
@@ -164,4 +174,57 @@ fn an_ejected_backend_is_seen_everywhere() {
         text.contains("failed lately").then_some(())
     })
     .unwrap();
+}
+
+#[test]
+fn a_full_map_is_told_everywhere() {
+    let mut lab = Lab::new("full", With::Native).unwrap();
+    lab.stop().unwrap();
+    // Entries for four ports and four addresses: names take two and one, an app one and
+    // two.
+    lab.configure("[datapath.capacities]\nservices = 4\n")
+        .unwrap();
+    lab.start().unwrap();
+    let left_out = || {
+        let metrics = lab.get("/metrics").ok()?;
+        let holds = "what=\"ports\",map=\"services\",why=\"full\"";
+        sample(&metrics, "sealane_datapath_left_out{", holds)
+    };
+    lab.deploy(&native("/a", "a:80")).unwrap();
+    assert_eq!(left_out(), Some(0.0));
+    lab.deploy(&native("/b", "b:80")).unwrap();
+    wait_for("one too much", SOON, || (left_out()? == 1.0).then_some(())).unwrap();
+    let full = "all 4 services of the datapath are in use";
+    let text = lab.sealane(&["vip", "list"]).unwrap();
+    let refused = "it is not in the kernel, so connections are refused";
+    assert!(text.contains(&format!("{refused}: {full}")), "{text}");
+    let text = lab.sealane(&["status"]).unwrap();
+    assert!(text.contains(full), "{text}");
+    assert!(text.contains("4 of 4 services are in use"), "{text}");
+    let state = lab.sealane(&["status", "-o", "json"]).unwrap();
+    let state: Value = serde_json::from_str(&state).unwrap();
+    assert_eq!(state["parts"]["datapath"]["leftOut"], 1, "{state}");
+    let a = lab.vip("a.marathon").unwrap();
+    lab.curl(&format!("http://{a}/")).unwrap();
+
+    lab.sealane(&["app", "delete", "/a", "--wait"]).unwrap();
+    wait_for("room", SOON, || (left_out()? == 0.0).then_some(())).unwrap();
+    let b = lab.vip("b.marathon").unwrap();
+    lab.curl(&format!("http://{b}/")).unwrap();
+    check_refused_elsewhere(&lab, &b);
+}
+
+/// A port of a VIP that no service has.
+fn check_refused_elsewhere(lab: &Lab, vip: &str) {
+    let refused = || {
+        let state = lab.json("/v1/status").unwrap();
+        let refused = &state["parts"]["datapath"]["refusedElsewhere"];
+        refused.as_u64().unwrap()
+    };
+    let before = refused();
+    lab.curl(&format!("http://{vip}:81/")).unwrap_err();
+    assert_eq!(refused(), before + 1);
+    let metrics = lab.get("/metrics").unwrap();
+    let told = sample(&metrics, "sealane_datapath_refused_elsewhere_total ", "");
+    assert_eq!(told, Some((before + 1) as f64));
 }

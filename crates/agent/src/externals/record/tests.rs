@@ -159,3 +159,23 @@ fn states() {
 fn without_labels_for_us_there_is_no_record() {
     assert_eq!(record(&with_labels(&[("a", "b")]), false, &node()), None);
 }
+
+#[test]
+fn problems_of_labels_with_control_characters_can_be_printed() {
+    let escape = "VIP_\u{1b}[2J";
+    let part = format!("{escape}.door");
+    for labels in [
+        &[(escape, "web:80")][..],
+        &[(&*part, "1"), (escape, "web:80")],
+    ] {
+        let external = recorded(&Sighting {
+            ports: Vec::new(),
+            ..with_labels(labels)
+        });
+        assert_eq!(external.problems.len(), labels.len());
+        for problem in &external.problems {
+            assert!(problem.contains("VIP_\\u{1b}[2J"), "{problem}");
+            assert!(!problem.contains(char::is_control), "{problem:?}");
+        }
+    }
+}

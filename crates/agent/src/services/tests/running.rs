@@ -110,6 +110,7 @@ mod root {
         let fleet = Fleet::new().await;
         let services = fleet.services(lab.kernel.clone());
         let (reports, mut tables) = (services.reports.clone(), services.table.subscribe());
+        let omissions = Arc::clone(&services.omissions);
         let stop = CancellationToken::new();
         let running = tokio::spawn(services.run(stop.clone()));
         let capacity = lab.options.capacities.services as u16;
@@ -122,6 +123,20 @@ mod root {
         let failures = || reports.all()["services"].failures.clone();
         assert_eq!(failures().len(), 1, "{:?}", failures());
         assert!(failures()[0].contains("in use"), "{:?}", failures());
+        // By VIP port, for who asks about that one.
+        let omitted: Vec<_> = omissions.load().services.clone().into_iter().collect();
+        let [(key, omission)] = omitted.as_slice() else {
+            panic!("{omitted:?}")
+        };
+        assert!(!lab.kernel.usage().iter().any(|it| it.key == *key));
+        assert_eq!(
+            (omission.map, omission.obstacle),
+            ("services", Obstacle::Full)
+        );
+        assert!(
+            omission.message.starts_with("all 64 services"),
+            "{omission:?}"
+        );
 
         // Others go on, and it is not forgotten over them.
         let mut change = Change::new();
@@ -135,6 +150,7 @@ mod root {
         change.delete_task(&tasks[1].id, Expect::Any);
         table(&mut tables, fleet.commit(change).await).await;
         eventually("it is tried again", || failures().is_empty()).await;
+        assert!(omissions.load().all().next().is_none());
         assert_eq!(lab.kernel.usage().len(), usize::from(capacity));
         stop.cancel();
         running.await.unwrap();

@@ -15,12 +15,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vip::ServiceTable;
 
+use crate::exempt::Beforehand;
 use crate::hints::Hints;
 use crate::node::NodeOptions;
 use crate::options::Engines;
 use crate::placing::placing;
 use crate::report::Reports;
 use crate::scripted::Scripted;
+use crate::services::Kernel;
 use crate::tasks::Tasks;
 
 /// Well below the period of looking without a hint, so that nothing passes because of
@@ -99,6 +101,7 @@ impl Bench {
             hints,
             table,
             placing,
+            beforehand: Beforehand::new(Kernel::new(None)),
             reports: self.reports.clone(),
         };
         self.parts.spawn(tasks.run(stop));

@@ -41,7 +41,7 @@ fn task() -> Task {
 fn options() -> EngineOptions {
     EngineOptions {
         owner: "me".to_owned(),
-        cgroup_parent: Some("/mine".to_owned()),
+        cgroup_parent: None,
         dns_server: Ipv4Addr::new(198, 51, 100, 1),
         node_addresses: Vec::new(),
         logs: "/logs".into(),
@@ -50,7 +50,7 @@ fn options() -> EngineOptions {
 }
 
 fn made(task: &Task) -> (ContainerCreateBody, HostConfig) {
-    let body = body(task, &options()).unwrap();
+    let body = body(task, &options(), Some("/mine".to_owned())).unwrap();
     let host = body.host_config.clone().unwrap();
     (body, host)
 }
@@ -143,7 +143,7 @@ fn volumes_become_binds() {
     assert_eq!(host.binds.unwrap(), ["/srv:/data:ro"]);
     assert_eq!(body.volumes.unwrap(), ["/scratch"]);
     task.container.volumes = vec![volume(Some("srv"), "/data")];
-    assert!(super::body(&task, &options()).is_err());
+    assert!(super::body(&task, &options(), None).is_err());
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn what_cannot_be_had_is_refused() {
     let mut alias = task();
     parameter(&mut alias, "network-alias", "db");
     for task in [named, gpu, alias] {
-        let error = body(&task, &options()).unwrap_err();
+        let error = body(&task, &options(), None).unwrap_err();
         assert!(matches!(error, EngineError::Unsupported(_)), "{error}");
     }
 }

@@ -237,6 +237,9 @@ pub(crate) const CASES: &[(&str, Body)] = &[
     ("limits are enforced", |c| {
         resources::limits(c).boxed_local()
     }),
+    ("who opts out of translation is apart", |c| {
+        resources::opted_out(c).boxed_local()
+    }),
     ("running out of memory is told", |c| {
         resources::out_of_memory(c).boxed_local()
     }),

@@ -1,7 +1,7 @@
 //! Cases of limits.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engines::Phase;
 
@@ -49,6 +49,13 @@ fn cgroup_value(pid: u32, controller: &str, v1: &str, v2: &str) -> (bool, String
     }
 }
 
+/// The process' cgroup in version 2, from the root.
+fn unified(pid: u32) -> PathBuf {
+    let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let unified = own.lines().find_map(|line| line.strip_prefix("0::"));
+    unified.unwrap().into()
+}
+
 pub(super) async fn limits(case: &Case<'_>) {
     let mut task = case.plain("sleep 1000");
     task.resources.cpus = 0.5;
@@ -59,16 +66,31 @@ pub(super) async fn limits(case: &Case<'_>) {
     let (is_v1, share) = cgroup_value(pid, "cpu", "cpu.shares", "cpu.weight");
     // Version 2 counts from 1 to 10,000 where version 1 counts from 2 to 262,144.
     assert_eq!(share, if is_v1 { "512" } else { "20" });
-    let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
-    let parent = case.fixture.host().cgroup_parent();
-    let unified = own
-        .lines()
-        .find_map(|line| line.strip_prefix("0::"))
-        .unwrap();
-    assert!(
-        unified.starts_with(&parent),
-        "in the cgroup that was asked for: {own}"
+    let own = unified(pid);
+    assert_eq!(
+        own.parent(),
+        Some(Path::new(&case.fixture.host().cgroup_parent())),
+        "in the cgroup that was asked for"
     );
+}
+
+pub(super) async fn opted_out(case: &Case<'_>) {
+    let mut task = case.plain("sleep 1000");
+    task.labels.insert(vip::TRANSLATE.into(), "false".into());
+    let place = case.engine.untranslated().await.unwrap().unwrap();
+    let parent = case.fixture.host().cgroup_parent();
+    assert!(place.starts_with(&parent), "{}", place.display());
+    // Twice, since the place is there the second time.
+    for _ in 0..2 {
+        let pid = case.engine.start(&task).await.unwrap().pid.unwrap();
+        assert_eq!(unified(pid).parent(), Some(place.as_path()));
+        case.engine.remove(&task.id).await.unwrap();
+    }
+    // What is exempt below it must be nobody else.
+    task.labels.insert(vip::TRANSLATE.into(), "true".into());
+    let pid = case.engine.start(&task).await.unwrap().pid.unwrap();
+    let own = unified(pid);
+    assert!(!own.starts_with(&place), "{}", own.display());
 }
 
 pub(super) async fn out_of_memory(case: &Case<'_>) {

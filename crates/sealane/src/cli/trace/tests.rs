@@ -27,6 +27,20 @@ TIME          VIP                       HOW       BACKEND           ADDRESS     
     assert_eq!(one.lines().count(), 2, "{one}");
 }
 
+/// The kernel does not count what it has no leave to tell.
+#[tokio::test]
+async fn a_loss_that_nobody_counts_is_told_too() {
+    let lost = r#"{"kind": "lost", "at": "2026-01-01T10:20:31.000Z", "why": "there is a limit"}"#;
+    let lines = format!("{lost}\n{LINES}").leak();
+    let fake = Fake::start(&[("GET /v1/trace", 200, lines)]).await;
+    let text = fake.prints("trace --count 1").await;
+    let second = text.lines().nth(1);
+    assert_eq!(
+        second,
+        Some("10:20:31.000  lost some decisions: there is a limit")
+    );
+}
+
 #[tokio::test]
 async fn json_is_what_the_daemon_says() {
     let fake = Fake::start(&[("GET /v1/trace", 200, LINES)]).await;

@@ -1,6 +1,12 @@
 //! Whether the kernel side works, and how full it is.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use agent::{Obstacle, Omissions};
+
 use super::exposition::{Exposition, Kind, Labels};
+use super::sweeps::Means;
 use crate::daemon::rooms::Room;
 
 /// What is known of the kernel side.
@@ -14,6 +20,12 @@ pub(in crate::daemon) struct DatapathFacts {
     pub(in crate::daemon) foreign: usize,
     /// How full the maps are.
     pub(in crate::daemon) rooms: Vec<Room>,
+    /// What of the table is not in the kernel.
+    pub(in crate::daemon) omissions: Arc<Omissions>,
+    /// Connections and datagrams refused at ports that no service has.
+    pub(in crate::daemon) refused_elsewhere: u64,
+    /// How sweeps end sockets.
+    pub(in crate::daemon) means: Means,
 }
 
 pub(super) fn write(text: &mut Exposition, facts: &DatapathFacts) {
@@ -44,4 +56,43 @@ pub(super) fn write(text: &mut Exposition, facts: &DatapathFacts) {
     let name = "sealane_datapath_capacity";
     text.family(Kind::Gauge, name, "Elements that the maps have.");
     rooms(name, text, |room| room.capacity);
+    omissions(text, facts);
+    text.single(
+        Kind::Counter,
+        "sealane_datapath_refused_elsewhere_total",
+        "Connections and datagrams refused at ports of VIP addresses that no service has.",
+        facts.refused_elsewhere,
+    );
+}
+
+/// A map that may be full is always shown, so that an alert has something to look at.
+fn omissions(text: &mut Exposition, facts: &DatapathFacts) {
+    let rooms = facts.rooms.iter();
+    let mut counts: BTreeMap<_, usize> = rooms
+        .map(|room| (("ports", room.name, Obstacle::Full), 0))
+        .collect();
+    let ports = facts.omissions.services.values().map(|it| ("ports", it));
+    let addresses = facts.omissions.addresses.values();
+    for (what, omission) in ports.chain(addresses.map(|it| ("addresses", it))) {
+        *counts
+            .entry((what, omission.map, omission.obstacle))
+            .or_default() += 1;
+    }
+    let name = "sealane_datapath_left_out";
+    text.family(
+        Kind::Gauge,
+        name,
+        "Ports and addresses of VIPs whose latest state is not in the kernel, by the map that \
+         stood in the way.",
+    );
+    for ((what, map, obstacle), count) in counts {
+        let why = match obstacle {
+            Obstacle::Full => "full",
+            Obstacle::TooMany => "too-many",
+            Obstacle::Refused => "refused",
+        };
+        let labels = Labels::default().and("what", what).and("map", map);
+        let labels = labels.and("why", why);
+        text.sample(name, &labels, count);
+    }
 }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use ::datapath::{BackendUsage, Connects, Ejection};
 use ::vip::{BackendState, Service, ServiceKey, ServiceTable, Settings};
+use agent::{Obstacle, Omission, Omissions, ServiceCounts, SweepCounts};
 use model::Protocol;
 
 use super::*;
@@ -59,7 +60,59 @@ fn backend(number: u8) -> BackendUsage {
     }
 }
 
+/// Each VIP port was ejected as often as its number says, and probed.
+fn counted(usage: &[ServiceUsage]) -> Counted {
+    let counts = |it: &ServiceUsage| ServiceCounts {
+        ejections: it.key.port.into(),
+        answered: 3,
+        failed: 4,
+        unclear: 5,
+    };
+    Counted {
+        services: usage.iter().map(|it| (it.key, counts(it))).collect(),
+        unknown: 6,
+        sweeps: SweepCounts {
+            ended: 9,
+            failed: 1,
+        },
+    }
+}
+
+fn omission(map: &'static str, obstacle: Obstacle) -> Omission {
+    Omission {
+        map,
+        obstacle,
+        message: "x".to_owned(),
+    }
+}
+
+fn datapath() -> DatapathFacts {
+    let full = || omission("slots", Obstacle::Full);
+    let room = |name| Room {
+        name,
+        used: 4,
+        capacity: 8,
+    };
+    DatapathFacts {
+        there: true,
+        findings: 0,
+        foreign: 1,
+        rooms: vec![room("slots"), room("backends")],
+        omissions: std::sync::Arc::new(Omissions {
+            services: BTreeMap::from([
+                (key(80), full()),
+                (key(81), full()),
+                (key(82), omission("vips", Obstacle::Refused)),
+            ]),
+            addresses: BTreeMap::from([(key(80).address, full())]),
+        }),
+        refused_elsewhere: 11,
+        means: Means::Iterator,
+    }
+}
+
 fn text(usage: &[ServiceUsage], limits: MetricsSection) -> String {
+    let omissions = Omissions::default();
     let services = usage.iter().map(|it| {
         let service = Service {
             name: it.name.clone(),
@@ -75,24 +128,16 @@ fn text(usage: &[ServiceUsage], limits: MetricsSection) -> String {
     let vips = vips::vips(vips::Sources {
         table: &table,
         usage: Some(usage),
+        omissions: &omissions,
         state: &state,
     })
     .vips;
-    let datapath = DatapathFacts {
-        there: true,
-        findings: 0,
-        foreign: 1,
-        rooms: vec![Room {
-            name: "slots",
-            used: 4,
-            capacity: 8,
-        }],
-    };
     Metrics::new(limits).text(&Sources {
         state: &state,
         vips: &vips,
         usage,
-        datapath: &datapath,
+        datapath: &datapath(),
+        counted: &counted(usage),
         reports: &BTreeMap::from([(
             "sweeps",
             Report {
@@ -163,6 +208,19 @@ fn a_vip_and_its_backends() {
         "sealane_datapath_foreign_programs 1".to_owned(),
         "sealane_datapath_used{map=\"slots\"} 4".to_owned(),
         "sealane_datapath_capacity{map=\"slots\"} 8".to_owned(),
+        "sealane_datapath_left_out{what=\"ports\",map=\"slots\",why=\"full\"} 2".to_owned(),
+        "sealane_datapath_left_out{what=\"addresses\",map=\"slots\",why=\"full\"} 1".to_owned(),
+        "sealane_datapath_left_out{what=\"ports\",map=\"backends\",why=\"full\"} 0".to_owned(),
+        "sealane_datapath_left_out{what=\"ports\",map=\"vips\",why=\"refused\"} 1".to_owned(),
+        "sealane_datapath_refused_elsewhere_total 11".to_owned(),
+        format!("sealane_vip_ejections_total{{{vip}}} 80"),
+        "sealane_vip_ejections_total{vip=\"unknown\"} 6".to_owned(),
+        format!("sealane_vip_probes_total{{{vip},result=\"answered\"}} 3"),
+        format!("sealane_vip_probes_total{{{vip},result=\"failed\"}} 4"),
+        format!("sealane_vip_probes_total{{{vip},result=\"unclear\"}} 5"),
+        "sealane_sweep_ended_sockets_total{by=\"iterator\"} 9".to_owned(),
+        "sealane_sweep_ended_sockets_total{by=\"diagnosis\"} 0".to_owned(),
+        "sealane_sweep_failures_total{by=\"iterator\"} 1".to_owned(),
         "sealane_vips 2".to_owned(),
         "sealane_reconciler_runs_total{reconciler=\"sweeps\"} 7".to_owned(),
         "sealane_reconciler_seconds{reconciler=\"sweeps\"} 0.0015".to_owned(),
@@ -173,9 +231,13 @@ fn a_vip_and_its_backends() {
             "{line} is not in\n{text}"
         );
     }
-    let handshakes_of_udp =
-        |line: &str| line.contains("connect_seconds_bucket") && line.contains("port=\"81\"");
-    assert!(!text.lines().any(handshakes_of_udp));
+    let of_udp = |line: &str| line.contains("port=\"81\"");
+    for of_tcp in ["connect_seconds_bucket", "vip_ejections", "vip_probes"] {
+        let found = text
+            .lines()
+            .find(|line| line.contains(of_tcp) && of_udp(line));
+        assert_eq!(found, None);
+    }
 }
 
 #[test]
@@ -191,6 +253,8 @@ fn what_is_beyond_the_limits_is_summed_up() {
         // Two of five VIPs, and two and two of ten backends in two ways.
         "sealane_vip_connects_total{vip=\"other\"} 40",
         "sealane_vip_connect_seconds_count{vip=\"other\"} 28",
+        "sealane_vip_ejections_total{vip=\"other\"} 167",
+        "sealane_vip_probes_total{vip=\"other\",result=\"failed\"} 8",
         "sealane_backend_connects_total{vip=\"other\",task=\"other\"} 40",
         "sealane_backend_ejected{vip=\"other\",task=\"other\"} 2",
         "sealane_metrics_summed{what=\"vips\"} 2",
@@ -247,10 +311,12 @@ fn a_node_without_a_datapath() {
         vips: &[],
         usage: &[],
         datapath: &DatapathFacts::default(),
+        counted: &Counted::default(),
         reports: &BTreeMap::new(),
         dns: Some(&::dns::Statistics::default()),
     });
     check(&text);
     assert!(text.contains("sealane_datapath_healthy 0\n"));
+    assert!(!text.contains("sealane_datapath_left_out") && !text.contains("sealane_sweep"));
     assert!(text.contains("sealane_dns_udp_queries_total 0\n"));
 }

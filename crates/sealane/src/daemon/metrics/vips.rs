@@ -1,5 +1,6 @@
 //! What each port of a VIP has come to.
 
+use agent::{Counted, ServiceCounts};
 use api::{BackendStanding, VipView};
 use datapath::Connects;
 use vip::ServiceKey;
@@ -9,11 +10,20 @@ use super::exposition::{Exposition, Kind, Labels};
 use super::ledger::{KINDS, Ledger, Totals};
 
 /// Samples of the first `limit` ports of VIPs, and the sums of all others.
-pub(super) fn write(text: &mut Exposition, vips: &[VipView], ledger: &Ledger, limit: usize) {
-    let rows = rows(vips, ledger, limit);
+pub(super) fn write(text: &mut Exposition, vips: &[VipView], known: &Known<'_>, limit: usize) {
+    let rows = rows(vips, known, limit);
     counters(text, &rows);
+    failures(text, &rows, known.counted.unknown);
     gauges(text, &rows);
     histogram(text, &rows);
+}
+
+/// What was counted of VIPs.
+pub(super) struct Known<'a> {
+    /// By the kernel.
+    pub(super) ledger: &'a Ledger,
+    /// By the agent.
+    pub(super) counted: &'a Counted,
 }
 
 /// A VIP's port, or all that are summed up.
@@ -21,6 +31,7 @@ pub(super) fn write(text: &mut Exposition, vips: &[VipView], ledger: &Ledger, li
 struct Row {
     labels: Labels,
     totals: Totals,
+    counts: ServiceCounts,
     open: u64,
     ejected: u64,
     /// In the order of [`STATES`].
@@ -28,6 +39,9 @@ struct Row {
     /// Whether handshakes are counted at all.
     handshakes: bool,
 }
+
+/// Stands for a VIP that was gone before anybody looked.
+const UNKNOWN: &str = "unknown";
 
 const STATES: [(BackendStanding, &str); 4] = [
     (BackendStanding::Ready, "ready"),
@@ -37,8 +51,9 @@ const STATES: [(BackendStanding, &str); 4] = [
 ];
 
 impl Row {
-    fn add(&mut self, vip: &VipView, totals: Totals) {
+    fn add(&mut self, vip: &VipView, totals: Totals, counts: ServiceCounts) {
         self.totals += totals;
+        self.counts += counts;
         self.handshakes |= vip.at.protocol == model::Protocol::Tcp;
         for backend in &vip.backends {
             for ((state, _), count) in STATES.iter().zip(&mut self.states) {
@@ -52,7 +67,7 @@ impl Row {
     }
 }
 
-fn rows(vips: &[VipView], ledger: &Ledger, limit: usize) -> Vec<Row> {
+fn rows(vips: &[VipView], known: &Known<'_>, limit: usize) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for (index, vip) in vips.iter().enumerate() {
         if index <= limit {
@@ -72,7 +87,8 @@ fn rows(vips: &[VipView], ledger: &Ledger, limit: usize) -> Vec<Row> {
             protocol: vip.at.protocol,
         };
         if let Some(row) = rows.last_mut() {
-            row.add(vip, ledger.totals(&key));
+            let counts = known.counted.services.get(&key).copied();
+            row.add(vip, known.ledger.totals(&key), counts.unwrap_or_default());
         }
     }
     rows
@@ -108,6 +124,11 @@ fn counters(text: &mut Exposition, rows: &[Row]) {
     for row in rows {
         text.sample(name, &row.labels, row.totals.refused);
     }
+}
+
+/// Of TCP alone, since nothing is learned from UDP. Ejections that are nobody's make the
+/// sum over all VIPs right.
+fn failures(text: &mut Exposition, rows: &[Row], unknown: u64) {
     let name = "sealane_vip_connect_failures_total";
     text.family(
         Kind::Counter,
@@ -117,6 +138,30 @@ fn counters(text: &mut Exposition, rows: &[Row]) {
     for row in rows.iter().filter(|row| row.handshakes) {
         for (kind, value) in KINDS.iter().zip(row.totals.failures) {
             text.sample(name, &row.labels.clone().and("kind", kind), value);
+        }
+    }
+    let name = "sealane_vip_ejections_total";
+    let help = "How often a backend was ejected because connects to it failed.";
+    text.family(Kind::Counter, name, help);
+    for row in rows.iter().filter(|row| row.handshakes) {
+        text.sample(name, &row.labels, row.counts.ejections);
+    }
+    text.sample(name, &Labels::default().and("vip", UNKNOWN), unknown);
+    let name = "sealane_vip_probes_total";
+    text.family(
+        Kind::Counter,
+        name,
+        "Probes of ejected backends by this host: answered; failed; unclear, where this host \
+         could not ask.",
+    );
+    for row in rows.iter().filter(|row| row.handshakes) {
+        let counts = &row.counts;
+        for (result, value) in [
+            ("answered", counts.answered),
+            ("failed", counts.failed),
+            ("unclear", counts.unclear),
+        ] {
+            text.sample(name, &row.labels.clone().and("result", result), value);
         }
     }
 }

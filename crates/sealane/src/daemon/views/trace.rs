@@ -5,6 +5,7 @@ use std::path::Path;
 use agent::{TraceWish, Traced, TracedDecision, View};
 use api::{ClientView, DecisionView, TraceTarget, TraceView, VipPort};
 use futures::stream::{BoxStream, StreamExt, select_all};
+use model::Protocol;
 use tokio_util::sync::CancellationToken;
 
 /// Follows the agent's decisions until `stop`.
@@ -15,7 +16,7 @@ pub(super) fn trace(
 ) -> BoxStream<'static, TraceView> {
     let every = wish.every;
     let host_netns = datapath::netns_cookie_of_self().ok();
-    let watch = |target: Option<TraceTarget>| {
+    let watch = |(index, target): (usize, Option<TraceTarget>)| {
         let wish = TraceWish {
             every,
             address: target.map(|target| target.address),
@@ -23,27 +24,33 @@ pub(super) fn trace(
         };
         let protocol = target.and_then(|target| target.protocol);
         let decisions = agent.trace.watch(wish).into_stream();
-        let wanted = move |traced: &Traced| match traced {
-            Traced::Decision(decision) => {
-                protocol.is_none_or(|protocol| protocol == decision.protocol)
-            }
-            Traced::Missed(_) => true,
-        };
         decisions
-            .filter(move |traced| std::future::ready(wanted(traced)))
+            .filter(move |traced| std::future::ready(concerns(traced, protocol, index == 0)))
             .boxed()
     };
     let watched: Vec<_> = match wish.only {
-        None => vec![watch(None)],
+        None => vec![watch((0, None))],
         Some(targets) => targets
             .into_iter()
-            .map(|target| watch(Some(target)))
+            .map(Some)
+            .enumerate()
+            .map(watch)
             .collect(),
     };
     select_all(watched)
         .map(move |traced| told(&traced, host_netns))
         .take_until(stop.cancelled_owned())
         .boxed()
+}
+
+/// Whether somebody who watches several VIPs hears of it through this one of the watches.
+fn concerns(traced: &Traced, protocol: Option<Protocol>, first: bool) -> bool {
+    match traced {
+        Traced::Decision(decision) => protocol.is_none_or(|it| it == decision.protocol),
+        Traced::Missed(_) => true,
+        // It is the same one for all of them.
+        Traced::Limited => first,
+    }
 }
 
 fn told(traced: &Traced, host_netns: Option<u64>) -> TraceView {
@@ -53,6 +60,13 @@ fn told(traced: &Traced, host_netns: Option<u64>) -> TraceView {
             at: std::time::SystemTime::now().into(),
             count: Some(*count),
             why: "more was decided than can be told; watch one VIP, or one of every so many"
+                .to_owned(),
+        },
+        Traced::Limited => TraceView::Lost {
+            at: std::time::SystemTime::now().into(),
+            count: None,
+            why: "no more than about 1000 decisions a second are told, of all VIPs together, and \
+                  nobody counts the others; watch one of every so many"
                 .to_owned(),
         },
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use agent::{Omission, Omissions};
 use api::{
     BackendCounts, BackendStanding, BackendView, EjectionView, FailureCounts, ProblemView,
     TimeBucket, VipPort, VipView, VipsView,
@@ -23,6 +24,8 @@ pub(in crate::daemon) struct Sources<'a> {
     pub(in crate::daemon) table: &'a ServiceTable,
     /// What the kernel has; absent on a node that translates nothing.
     pub(in crate::daemon) usage: Option<&'a [ServiceUsage]>,
+    /// What of the table the kernel has not taken.
+    pub(in crate::daemon) omissions: &'a Omissions,
     pub(in crate::daemon) state: &'a State,
 }
 
@@ -86,6 +89,7 @@ pub(in crate::daemon) fn vips(sources: Sources<'_>) -> VipsView {
     let Sources {
         table,
         usage,
+        omissions,
         state,
     } = sources;
     let whereabouts = Whereabouts::of(state);
@@ -111,7 +115,10 @@ pub(in crate::daemon) fn vips(sources: Sources<'_>) -> VipsView {
     let vips = keys.into_iter().filter(|key| !is_own(key)).map(|key| {
         let (service, counted) = (table.services.get(key), used.get(key).copied());
         let mut vip = vip(*key, service, counted, &whereabouts);
-        vip.problems = faults(service, counted, usage.is_some(), &vip.backends);
+        if usage.is_some() {
+            vip.problems = omitted(key, service.is_some(), counted.is_some(), omissions);
+        }
+        vip.problems.extend(faults(service, &vip.backends));
         let tasks: BTreeSet<_> = vip
             .backends
             .iter()
@@ -253,18 +260,35 @@ pub(super) fn ejection(ejection: Ejection) -> EjectionView {
     }
 }
 
+/// What of a VIP's port the kernel has not taken, if it is wanted and if it is there.
+fn omitted(key: &ServiceKey, wanted: bool, there: bool, omissions: &Omissions) -> Vec<String> {
+    let why = |omission: &Omission| omission.message.clone();
+    let service = omissions.services.get(key).map(why);
+    let service = match (wanted, there, service) {
+        (true, false, why) => {
+            let why =
+                why.unwrap_or_else(|| "it may be on its way; see `sealane status`".to_owned());
+            Some(format!(
+                "it is not in the kernel, so connections are refused: {why}"
+            ))
+        }
+        (true, true, Some(why)) => Some(format!(
+            "its latest change is not in the kernel, which goes on with what it had: {why}"
+        )),
+        (false, true, Some(why)) => Some(format!("it is gone, and the kernel still has it: {why}")),
+        _ => None,
+    };
+    let address = omissions.addresses.get(&key.address).map(|omission| {
+        let why = why(omission);
+        format!("connections to other ports of its address are not refused at once: {why}")
+    });
+    service.into_iter().chain(address).collect()
+}
+
 /// What is wrong with a VIP's port as a whole.
-fn faults(
-    service: Option<&Service>,
-    usage: Option<&ServiceUsage>,
-    translated: bool,
-    backends: &[BackendView],
-) -> Vec<String> {
+fn faults(service: Option<&Service>, backends: &[BackendView]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut fault = |text: &str| faults.push(text.to_owned());
-    if translated && service.is_some() && usage.is_none() {
-        fault("it is not in the kernel, so connections are refused; `sealane status` says why");
-    }
     let number = |state: BackendStanding| backends.iter().filter(|it| it.state == state).count();
     let ready = number(BackendStanding::Ready) + number(BackendStanding::Second);
     if ready == 0 && number(BackendStanding::Draining) == 0 {

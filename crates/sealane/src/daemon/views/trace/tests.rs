@@ -44,6 +44,18 @@ fn a_decision_in_the_words_of_the_api() {
 }
 
 #[test]
+fn a_limit_is_told_once_and_nobody_knows_how_many_are_missing() {
+    let TraceView::Lost { count, why, .. } = told(&Traced::Limited, None) else {
+        panic!("a loss")
+    };
+    assert_eq!(count, None);
+    assert!(why.contains("1000 decisions a second"), "{why}");
+    // A name with several addresses is watched by each of them.
+    assert!(concerns(&Traced::Limited, None, true) && !concerns(&Traced::Limited, None, false));
+    assert!(concerns(&Traced::Missed(1), None, false));
+}
+
+#[test]
 fn a_loss_says_what_would_help() {
     let TraceView::Lost { count, why, .. } = told(&Traced::Missed(3), None) else {
         panic!("a loss")

@@ -93,6 +93,7 @@ fn view(table: &ServiceTable, usage: Option<&[ServiceUsage]>) -> VipsView {
     vips(Sources {
         table,
         usage,
+        omissions: &Omissions::default(),
         state: &State::default(),
     })
 }
@@ -204,6 +205,44 @@ fn what_is_on_its_way() {
     );
 }
 
+/// H5: whoever looks at a VIP learns that it was too much.
+#[test]
+fn what_does_not_fit_is_told_with_its_vip() {
+    let omission = |message: &str| Omission {
+        map: "slots",
+        obstacle: agent::Obstacle::Full,
+        message: message.to_owned(),
+    };
+    let omissions = Omissions {
+        services: [80, 81, 82]
+            .map(|port| (key(port), omission("all 8 slots are in use")))
+            .into(),
+        addresses: [(key(80).address, omission("all 4 services are in use"))].into(),
+    };
+    let wanted = || service(vec![wanted(1, READY)]);
+    let table = table(vec![(80, wanted()), (81, wanted()), (83, wanted())]);
+    let used = |port| usage(port, vec![counted(1, Some(READY))]);
+    let in_kernel = [used(81), used(82), used(83)];
+    let found = vips(Sources {
+        table: &table,
+        usage: Some(&in_kernel),
+        omissions: &omissions,
+        state: &State::default(),
+    });
+    let slots = |about: &str| Some(format!("{about}: all 8 slots are in use"));
+    let address = "connections to other ports of its address are not refused at once: \
+                   all 4 services are in use";
+    for (vip, service) in found.vips.iter().zip([
+        slots("it is not in the kernel, so connections are refused"),
+        slots("its latest change is not in the kernel, which goes on with what it had"),
+        slots("it is gone, and the kernel still has it"),
+        None,
+    ]) {
+        let told = service.into_iter().chain([address.to_owned()]);
+        assert_eq!(vip.problems, told.collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn faults_of_a_vip() {
     let mut ejected = counted(1, Some(READY));
@@ -281,6 +320,7 @@ fn problems_of_labels_are_told_with_their_vips_and_all_together() {
     let found = vips(Sources {
         table: &table,
         usage: None,
+        omissions: &Omissions::default(),
         state: &state,
     });
     let about = "docker.9f86d081884c (shop-web-1)";
