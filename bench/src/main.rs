@@ -10,6 +10,8 @@
 //! since a process is what stands in a cgroup and so what eBPF programs see.
 
 mod capacity;
+mod change;
+mod daemon;
 mod datagram;
 mod failing;
 mod figures;
@@ -17,7 +19,6 @@ mod flow;
 mod forward;
 mod lab;
 mod loading;
-mod memory;
 mod parts;
 mod peers;
 mod process;
@@ -43,7 +44,7 @@ use results::Measurement;
 type Benchmark = (&'static str, fn() -> Result<Vec<Measurement>>);
 
 /// All measurements, those of the datapath first.
-const BENCHMARKS: [Benchmark; 17] = [
+const BENCHMARKS: [Benchmark; 18] = [
     ("connect-rate", rate::connect_rate),
     ("reply-rate", rate::reply_rate),
     ("connect-rate-10000", rate::connect_rate_many),
@@ -54,13 +55,14 @@ const BENCHMARKS: [Benchmark; 17] = [
     ("slow-backend", slow::slow_backend),
     ("failed-connects", failing::failed_connects),
     ("rolling-update", rolling::rolling_update),
-    ("one-change", loading::one_change),
+    ("one-change", change::one_change),
     ("cold-load", loading::cold_load),
     ("million-backends", capacity::million_backends),
     ("change-propagation", propagation::change_propagation),
     ("start-to-vip-native", startup::native),
     ("start-to-vip-docker", startup::docker),
-    ("daemon-memory", memory::daemon_memory),
+    ("daemon-memory", daemon::hundred),
+    ("daemon-memory-1000", daemon::thousand),
 ];
 
 /// Measures Sealane beside its peers; needs root and takes minutes.

@@ -5,6 +5,7 @@ use datapath::ProgramTime;
 use model::Protocol;
 use serde::de::DeserializeOwned;
 
+use super::clock::Clock;
 use super::{ACCEPTING, MILLIS, Slice, accepted};
 use crate::figures::{Turns, short};
 use crate::parts::sender::Asked;
@@ -28,6 +29,8 @@ pub(crate) const REFLECTING: Serving = Serving {
 /// A go: either all programs' time in a connection, or a direct connection's own.
 struct Go {
     nanos: f64,
+    /// Of these, what an empty program would have taken in as many runs.
+    clock: f64,
     hooks: Vec<Hook>,
 }
 
@@ -41,14 +44,14 @@ struct Hook {
 /// Time of all programs in a connection through a VIP, its client's and its server's
 /// end together, and that of each program; and the same of a datagram and its answer.
 pub(crate) fn program_time() -> Result<Vec<Measurement>> {
-    let tcp = pair(ACCEPTING)?;
+    let tcp = compared(ACCEPTING)?;
     let connection = |way: &Way| accepted(way);
     let (mut measurements, nanos) = timed("program-time", "connection", &tcp, connection)?;
     if let Some(all) = measurements.first_mut() {
         let reach = format!("at most {BUDGET} ns a connection");
         *all = all.clone().must(reach, nanos <= BUDGET);
     }
-    let udp = pair(REFLECTING)?;
+    let udp = compared(REFLECTING)?;
     let request = |way: &Way| way.go::<Asked>("sender", MILLIS, &[]);
     let (more, _) = timed("program-time-udp", "request", &udp, request)?;
     measurements.extend(more);
@@ -81,13 +84,20 @@ impl Amount for Asked {
     }
 }
 
-/// Sealane's way and the direct one.
-fn pair(serving: Serving) -> Result<[Way; 2]> {
+/// Sealane's way and the direct one, and what an empty program takes.
+struct Compared {
+    vip: Way,
+    direct: Way,
+    clock: Clock,
+}
+
+fn compared(serving: Serving) -> Result<Compared> {
     let site = Site::new("bench-cost")?;
-    Ok([
-        Way::vip(&site, serving, 1)?,
-        Way::direct(&site, Half::Plain, serving)?,
-    ])
+    Ok(Compared {
+        vip: Way::vip(&site, serving, 1)?,
+        direct: Way::direct(&site, Half::Plain, serving)?,
+        clock: Clock::new(&site)?,
+    })
 }
 
 /// Measures with and without a VIP; `what` is what the latter is of. Yields the rows
@@ -95,16 +105,18 @@ fn pair(serving: Serving) -> Result<[Way; 2]> {
 fn timed<T: Amount>(
     name: &str,
     what: &'static str,
-    [vip, direct]: &[Way; 2],
+    Compared { vip, direct, clock }: &Compared,
     work: impl Fn(&Way) -> Result<T>,
 ) -> Result<(Vec<Measurement>, f64)> {
     let programs = || -> Result<Go> {
-        let (done, times) = vip.datapath()?.time_programs(|| work(vip))?;
-        Ok(Go::of(&times, done?.amount()))
+        let datapath = vip.datapath()?;
+        let (done, times) = datapath.time_programs(|| work(vip))?;
+        Ok(Go::of(&times, done?.amount(), clock.nanos(datapath)?))
     };
     let alone = || -> Result<Go> {
         Ok(Go {
             nanos: work(direct)?.micros() * 1000.0,
+            clock: 0.0,
             hooks: Vec::new(),
         })
     };
@@ -114,7 +126,9 @@ fn timed<T: Amount>(
     let value = nanos.median("programs");
     let ratio = nanos.ratio("programs", what);
     let all = Measurement::new(name, value, "ns").beside(nanos.others("programs"), ratio);
-    let mut measurements = vec![all];
+    let clock = turns.figures(|go| go.clock).median("programs");
+    let clock = Measurement::new(format!("{name}/clock"), clock, "ns");
+    let mut measurements = vec![all, clock];
     let first = turns.of("programs").first().context("no turn")?;
     for hook in first.hooks.iter().map(|hook| hook.name) {
         let of = |pick: fn(&Hook) -> f64| {
@@ -132,15 +146,25 @@ fn timed<T: Amount>(
 }
 
 impl Go {
-    fn of(times: &[ProgramTime], amount: f64) -> Self {
+    /// Of all programs, when `amount` of something was done, and `empty` is what an
+    /// empty one takes for a run.
+    fn of(times: &[ProgramTime], amount: f64, empty: f64) -> Self {
         let hooks = times.iter().map(|time| Hook {
             name: time.hook,
             nanos: time.nanos as f64 / amount,
             runs: time.runs as f64 / amount,
         });
+        let hooks: Vec<_> = hooks.collect();
+        let runs: f64 = hooks.iter().map(|hook| hook.runs).sum();
+        eprintln!(
+            "  an empty program takes {} ns, and {} run",
+            short(empty),
+            short(runs)
+        );
         Self {
-            nanos: times.iter().map(|time| time.nanos as f64).sum::<f64>() / amount,
-            hooks: hooks.collect(),
+            nanos: hooks.iter().map(|hook| hook.nanos).sum(),
+            clock: runs * empty,
+            hooks,
         }
     }
 }
