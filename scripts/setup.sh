@@ -8,13 +8,14 @@
 # Groups, so that a user of `make demo` is not made to install benchmarks:
 #   build  compiler for the BPF side, linker, protobuf
 #   run    engines, CNI plugins, nftables
+#   dev    formatting of C, its sanitizers, tools to look with
 #   test   what the tests' clients are written in
 #   bench  the peers that `make bench` measures against
 set -euo pipefail
 
 build="clang llvm libelf-dev zlib1g-dev pkg-config protobuf-compiler gcc libc6-dev make"
 run="iproute2 iptables nftables docker.io containerd runc containernetworking-plugins busybox-static util-linux curl jq ca-certificates"
-dev="clang-format dnsutils"
+dev="clang-format libclang-rt-14-dev dnsutils"
 test="golang-go musl-tools nodejs openjdk-17-jdk-headless python3"
 bench="haproxy"
 

@@ -25,7 +25,9 @@ fuzz_target!(|data: &[u8]| {
         .iter()
         .map(|labels| PortLabels { labels, has_host_port: labels.len() % 2 == 0 })
         .collect();
-    check_labels(&labelled, app);
+    for bad in check_labels(&labelled, app) {
+        assert!(bad.port.is_none_or(|port| port < ports.len()), "{bad:?}");
+    }
     for labels in &ports {
         let (settings, _) = PortSettings::parse(labels);
         let written: BTreeMap<_, _> = settings

@@ -14,9 +14,11 @@
 //   trace.h      telling what was decided
 //   translate.h  the steps of the hooks below
 //   sweep.h      ending sockets whose backend is gone
+//   build.h      which build this is
 //
 // Needs Linux 6.1 for bpf_set_retval() in these hooks; `doctor` tries it.
 
+#include "build.h"
 #include "sweep.h"
 #include "translate.h"
 
@@ -26,6 +28,7 @@ SEC("cgroup/connect4")
 int sl_connect4(struct bpf_sock_addr *ctx) {
     struct decision decision = {};
 
+    mark_build();
     if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP)
         return ALLOW;
     read_ipv4(ctx, &decision.vip);
@@ -39,6 +42,7 @@ SEC("cgroup/sendmsg4")
 int sl_sendmsg4(struct bpf_sock_addr *ctx) {
     struct decision decision = {};
 
+    mark_build();
     read_ipv4(ctx, &decision.vip);
     int verdict = send_to(ctx, &decision);
     if (decision.peer.port)
@@ -51,6 +55,7 @@ int sl_recvmsg4(struct bpf_sock_addr *ctx) {
     struct endpoint peer = {};
     struct endpoint vip = {};
 
+    mark_build();
     read_ipv4(ctx, &peer);
     if (sender_vip(ctx, &peer, &vip))
         write_ipv4(ctx, &vip.address, vip.port);
@@ -62,6 +67,7 @@ int sl_getpeername4(struct bpf_sock_addr *ctx) {
     struct endpoint peer = {};
     struct endpoint vip = {};
 
+    mark_build();
     read_ipv4(ctx, &peer);
     if (connected_vip(ctx, &peer, &vip))
         write_ipv4(ctx, &vip.address, vip.port);
@@ -72,6 +78,7 @@ SEC("cgroup/connect6")
 int sl_connect6(struct bpf_sock_addr *ctx) {
     struct decision decision = {};
 
+    mark_build();
     if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP)
         return ALLOW;
     read_ipv6(ctx, &decision.vip);
@@ -85,6 +92,7 @@ SEC("cgroup/sendmsg6")
 int sl_sendmsg6(struct bpf_sock_addr *ctx) {
     struct decision decision = {};
 
+    mark_build();
     read_ipv6(ctx, &decision.vip);
     int verdict = send_to(ctx, &decision);
     if (decision.peer.port)
@@ -97,6 +105,7 @@ int sl_recvmsg6(struct bpf_sock_addr *ctx) {
     struct endpoint peer = {};
     struct endpoint vip = {};
 
+    mark_build();
     read_ipv6(ctx, &peer);
     if (sender_vip(ctx, &peer, &vip))
         write_ipv6(ctx, &vip.address, vip.port);
@@ -108,6 +117,7 @@ int sl_getpeername6(struct bpf_sock_addr *ctx) {
     struct endpoint peer = {};
     struct endpoint vip = {};
 
+    mark_build();
     read_ipv6(ctx, &peer);
     if (connected_vip(ctx, &peer, &vip))
         write_ipv6(ctx, &vip.address, vip.port);
@@ -118,6 +128,7 @@ SEC("cgroup/sock_release")
 int sl_sock_release(struct bpf_sock *sk) {
     __u64 cookie = cookie_at_release(sk);
 
+    mark_build();
     if (!cookie)
         return ALLOW;
     end_pin(sk, cookie);
@@ -131,6 +142,7 @@ int sl_state(__u64 *ctx) {
     int before = (int)ctx[1];
     int after = (int)ctx[2];
 
+    mark_build();
     if (before != TCP_SYN_SENT && after != TCP_CLOSE)
         return 0;
     __u64 cookie = sk->__sk_common.skc_cookie.counter;
@@ -150,6 +162,7 @@ SEC("tp_btf/tcp_retransmit_skb")
 int sl_retransmit(__u64 *ctx) {
     struct sock *sk = (struct sock *)ctx[0];
 
+    mark_build();
     if (sk->__sk_common.skc_state != TCP_SYN_SENT)
         return 0;
     __u64 cookie = sk->__sk_common.skc_cookie.counter;
@@ -164,6 +177,7 @@ SEC("iter/tcp")
 int sl_sweep_tcp(struct bpf_iter__tcp *ctx) {
     struct sock_common *sock = ctx->sk_common;
 
+    mark_build();
     // These two are no whole sockets and remember nothing.
     if (sock && sock->skc_state != TCP_TIME_WAIT && sock->skc_state != TCP_NEW_SYN_RECV)
         sweep(ctx->meta->seq, sock);
@@ -174,6 +188,7 @@ SEC("iter/udp")
 int sl_sweep_udp(struct bpf_iter__udp *ctx) {
     struct sock_common *sock = (struct sock_common *)ctx->udp_sk;
 
+    mark_build();
     if (sock)
         sweep(ctx->meta->seq, sock);
     return 0;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use libbpf_rs::{MapHandle, ProgramHandle};
 
+use crate::handover::hand_over;
 use crate::hooks::Hook;
 use crate::kernel::Kernel;
 use crate::object::{self, Loaded};
@@ -38,8 +39,8 @@ impl Datapath {
     /// Pinned maps of an earlier process are adopted if their layout and capacities
     /// are the same: VIPs, counts and backends stay what they were. Otherwise new
     /// maps are made, and if older programs are running, they go on until the first
-    /// table is applied, so that no connect finds empty maps. Links are replaced in
-    /// place.
+    /// table is applied, so that no connect finds empty maps; places and exempt cgroups
+    /// are taken over. Links are replaced in place.
     ///
     /// # Errors
     /// If the cgroup or the pins are not what they should be, another process holds
@@ -56,8 +57,11 @@ impl Datapath {
             sweeps,
             adopted,
         } = loaded;
-        let kernel = Kernel::new(maps)?;
         let waits = !adopted && pins.any_link();
+        if waits {
+            hand_over(&pins, &maps);
+        }
+        let kernel = Kernel::new(maps)?;
         let mut datapath = Self {
             kernel,
             programs,

@@ -258,7 +258,7 @@ macro_rules! at {
 }
 
 /// Reads a `struct event`; nothing for what is none.
-fn parse(bytes: &[u8]) -> Option<Event> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<Event> {
     let event = Raw(bytes.first_chunk::<SIZE>()?);
     let protocol = match event.byte(at!(protocol)) {
         6 => Protocol::Tcp,

@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering::Relaxed;
 
 use libbpf_rs::{ErrorKind, MapCore, MapFlags};
 
@@ -51,11 +50,8 @@ impl Datapath {
                 .and_then(|()| map.update(&id.to_ne_bytes(), &1_u32.to_ne_bytes(), MapFlags::ANY));
             outcome = outcome.and(set.map_err(|it| DatapathError::unwritten(map, "exempt", it)));
         }
-        if let Some(control) = self.kernel.maps.control.get(0) {
-            // What could not be removed is in force as well.
-            let count = u32::try_from(map.keys().count()).unwrap_or(u32::MAX);
-            control.exempt.store(count, Relaxed);
-        }
+        // What could not be removed is in force as well.
+        self.kernel.maps.count_exempt();
         outcome
     }
 

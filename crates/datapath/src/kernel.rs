@@ -22,8 +22,8 @@ use crate::grace::Grace;
 use crate::grant::Grant;
 use crate::identity::{fingerprint, network_identity};
 use crate::layout::{
-    DRAINING, LIVE, MAX_COUNT, SliceWord, WARMING, address_key, filter_bit, monotonic, service_key,
-    store_endpoint, ticks, vip_value,
+    DRAINING, LIVE, MAX_COUNT, SliceWord, WARMING, address_key, filter_bit, monotonic_coarse,
+    service_key, store_endpoint, ticks, vip_value,
 };
 use crate::members::{Tier, Wanted, wanted};
 use crate::object::Maps;
@@ -280,7 +280,7 @@ impl Kernel {
                     .get(&member.id)
                     .is_none_or(|tier| *tier == Tier::Draining);
             if settings.slow_start > 0 && wanted.tier != Tier::Draining && joins {
-                entry.since.store(ticks(monotonic()), Relaxed);
+                entry.since.store(ticks(monotonic_coarse()), Relaxed);
                 flags |= WARMING;
                 self.book.warming.push(member.id);
             }
@@ -300,7 +300,7 @@ impl Kernel {
 
     /// Ends slow starts that are over, since the clock they are told by wraps.
     fn cool_down(&mut self) {
-        let (now, maps) = (ticks(monotonic()), &self.maps);
+        let (now, maps) = (ticks(monotonic_coarse()), &self.maps);
         self.book.warming.retain(|id| {
             let Some(entry) = maps.backends.get(*id) else {
                 return false;

@@ -39,6 +39,8 @@ mod adopt;
 mod alias;
 mod apply;
 mod book;
+#[doc(hidden)]
+pub mod builds;
 mod check;
 mod cost;
 mod datapath;
@@ -51,8 +53,12 @@ mod explain;
 pub mod faults;
 mod features;
 mod foreign;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grace;
 mod grant;
+mod handover;
 mod hooks;
 mod identity;
 mod ids;

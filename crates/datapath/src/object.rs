@@ -7,16 +7,18 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{
-    MapCore, MapFlags, MapHandle, OpenMapMut, OpenObject, PrintLevel, ProgramHandle, set_print,
+    MapCore, MapFlags, MapHandle, Object, OpenMapMut, OpenObject, PrintLevel, ProgramHandle,
+    set_print,
 };
 
+use crate::builds::chosen;
 use crate::faults::{Point, pass};
 use crate::features::Features;
 use crate::hooks::{HOOKS, Hook};
 use crate::identity::hash_seed;
 use crate::layout::{
     BERTHS, BackendEntry, BerthEntry, ControlEntry, FILTER_WORDS, LoadEntry, ServiceEntry, Shared,
-    SlotEntry, TimesEntry, VERSION,
+    SlotEntry, TimesEntry,
 };
 use crate::pins::Pins;
 use crate::shared::SharedArray;
@@ -62,14 +64,36 @@ pub(crate) struct Loaded {
 /// Loads the object, over the pinned maps if they have this layout and these capacities.
 pub(crate) fn load(capacities: &Capacities, pins: Option<&Pins>) -> Result<Loaded, DatapathError> {
     set_print(Some((PrintLevel::Info, log)));
-    let failed = |step| move |source| DatapathError::Load { step, source };
     let mut storage = MaybeUninit::<OpenObject>::uninit();
-    let mut open = DatapathSkelBuilder::default()
-        .open(&mut storage)
-        .map_err(failed("object"))?;
+    #[cfg(feature = "faults")]
+    if chosen() != crate::builds::Build::This {
+        let other = crate::skeleton::other::DatapathSkelBuilder::default();
+        return load_build(other, &mut storage, capacities, pins);
+    }
+    load_build(
+        DatapathSkelBuilder::default(),
+        &mut storage,
+        capacities,
+        pins,
+    )
+}
+
+/// As [`load`], whatever the build.
+fn load_build<'o, B>(
+    builder: B,
+    storage: &'o mut MaybeUninit<OpenObject>,
+    capacities: &Capacities,
+    pins: Option<&Pins>,
+) -> Result<Loaded, DatapathError>
+where
+    B: SkelBuilder<'o>,
+    B::Output: Prepare,
+{
+    let failed = |step| move |source| DatapathError::Load { step, source };
+    let mut open = builder.open(storage).map_err(failed("object"))?;
     let features = Features::of_kernel();
-    prepare(&mut open, capacities, features)?;
-    let pinned = pins.and_then(|pins| pinned_maps(&mut open, pins));
+    open.prepare(capacities, features)?;
+    let pinned = pins.and_then(|pins| pinned_maps(open.open_object_mut(), pins));
     let adopted = pinned.is_some();
     for (name, handle) in pinned.into_iter().flatten() {
         for mut map in open
@@ -84,31 +108,9 @@ pub(crate) fn load(capacities: &Capacities, pins: Option<&Pins>) -> Result<Loade
     let skeleton = open.load().map_err(failed("programs"))?;
     let object = skeleton.object();
 
-    let mut handles = Vec::new();
-    for name in MAPS {
-        for map in object.maps().filter(|map| map.name() == name) {
-            handles.push((name, MapHandle::try_from(&map).map_err(failed("maps"))?));
-        }
-    }
-    let mut programs = Vec::new();
-    for hook in HOOKS {
-        for program in object
-            .progs_mut()
-            .filter(|program| program.name() == hook.program && program.autoload())
-        {
-            programs.push((
-                hook,
-                ProgramHandle::try_from(&program).map_err(failed("programs"))?,
-            ));
-        }
-    }
-    let sweeps = object
-        .progs_mut()
-        .filter(|program| {
-            features.sweeping && program.name().to_string_lossy().starts_with("sl_sweep")
-        })
-        .map(|program| ProgramHandle::try_from(&program).map_err(failed("programs")))
-        .collect::<Result<_, _>>()?;
+    let handles = handles(object).map_err(failed("maps"))?;
+    let programs = programs(object).map_err(failed("programs"))?;
+    let sweeps = sweeps(object, features).map_err(failed("programs"))?;
     let maps = Maps::new(&handles, capacities)?;
     if !adopted {
         write_version(&handles)?;
@@ -122,41 +124,94 @@ pub(crate) fn load(capacities: &Capacities, pins: Option<&Pins>) -> Result<Loade
     })
 }
 
-/// Sets what is fixed once the object is loaded.
-fn prepare(
-    open: &mut OpenDatapathSkel<'_>,
-    capacities: &Capacities,
-    features: Features,
-) -> Result<(), DatapathError> {
-    let cookie = netns_cookie_of_self()?;
-    if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
-        constants.host_netns = cookie;
-        constants.hash_seed = hash_seed();
-        constants.learns = features.learning;
+fn handles(object: &Object) -> libbpf_rs::Result<Vec<(&'static str, MapHandle)>> {
+    let mut handles = Vec::new();
+    for name in MAPS {
+        for map in object.maps().filter(|map| map.name() == name) {
+            handles.push((name, MapHandle::try_from(&map)?));
+        }
     }
-    if !features.learning {
-        open.progs.sl_state.set_autoload(false);
-        open.progs.sl_retransmit.set_autoload(false);
+    Ok(handles)
+}
+
+fn programs(object: &Object) -> libbpf_rs::Result<Vec<(Hook, ProgramHandle)>> {
+    let mut programs = Vec::new();
+    for hook in HOOKS {
+        for program in object
+            .progs_mut()
+            .filter(|program| program.name() == hook.program && program.autoload())
+        {
+            programs.push((hook, ProgramHandle::try_from(&program)?));
+        }
     }
-    if !features.sweeping {
-        open.progs.sl_sweep_tcp.set_autoload(false);
-        open.progs.sl_sweep_udp.set_autoload(false);
-    }
-    let maps = &mut open.maps;
-    let sizes: [(&mut OpenMapMut<'_>, u32); 10] = [
-        // Each VIP port needs an entry, and so does each address.
-        (&mut maps.vips, capacities.services.saturating_mul(2)),
-        // Id 0 is none, so that both have one element more.
-        (&mut maps.services, capacities.services + 1),
-        (&mut maps.backends, capacities.backends + 1),
-        (&mut maps.load, capacities.backends + 1),
-        (&mut maps.times, capacities.backends + 1),
-        (&mut maps.affinity, capacities.affinity),
-        (&mut maps.exempt, capacities.exempt),
-        (&mut maps.slots, capacities.slots),
-        (&mut maps.places, capacities.places),
-        (&mut maps.strays, capacities.strays),
-    ];
+    Ok(programs)
+}
+
+fn sweeps(object: &Object, features: Features) -> libbpf_rs::Result<Vec<ProgramHandle>> {
+    object
+        .progs_mut()
+        .filter(|program| {
+            features.sweeping && program.name().to_string_lossy().starts_with("sl_sweep")
+        })
+        .map(|program| ProgramHandle::try_from(&program))
+        .collect()
+}
+
+/// An opened object of any build.
+trait Prepare {
+    /// Sets what is fixed once the object is loaded.
+    fn prepare(&mut self, capacities: &Capacities, features: Features)
+    -> Result<(), DatapathError>;
+}
+
+/// Skeletons of different builds are different types with the same fields.
+macro_rules! prepare {
+    ($skeleton:ty) => {
+        impl Prepare for $skeleton {
+            fn prepare(
+                &mut self,
+                capacities: &Capacities,
+                features: Features,
+            ) -> Result<(), DatapathError> {
+                let cookie = netns_cookie_of_self()?;
+                if let Some(constants) = self.maps.rodata_data.as_deref_mut() {
+                    constants.host_netns = cookie;
+                    constants.hash_seed = hash_seed();
+                    constants.learns = features.learning;
+                }
+                if !features.learning {
+                    self.progs.sl_state.set_autoload(false);
+                    self.progs.sl_retransmit.set_autoload(false);
+                }
+                if !features.sweeping {
+                    self.progs.sl_sweep_tcp.set_autoload(false);
+                    self.progs.sl_sweep_udp.set_autoload(false);
+                }
+                let maps = &mut self.maps;
+                set_sizes([
+                    // Each VIP port needs an entry, and so does each address.
+                    (&mut maps.vips, capacities.entries()),
+                    // Id 0 is none, so that both have one element more.
+                    (&mut maps.services, capacities.services + 1),
+                    (&mut maps.backends, capacities.backends + 1),
+                    (&mut maps.load, capacities.backends + 1),
+                    (&mut maps.times, capacities.backends + 1),
+                    (&mut maps.affinity, capacities.affinity),
+                    (&mut maps.exempt, capacities.exempt),
+                    (&mut maps.slots, capacities.slots),
+                    (&mut maps.places, capacities.places),
+                    (&mut maps.strays, capacities.strays),
+                ])
+            }
+        }
+    };
+}
+
+prepare!(OpenDatapathSkel<'_>);
+#[cfg(feature = "faults")]
+prepare!(crate::skeleton::other::OpenDatapathSkel<'_>);
+
+fn set_sizes<const N: usize>(sizes: [(&mut OpenMapMut<'_>, u32); N]) -> Result<(), DatapathError> {
     for (map, size) in sizes {
         map.set_max_entries(size)
             .map_err(|source| DatapathError::Load {
@@ -168,16 +223,13 @@ fn prepare(
 }
 
 /// The pinned maps, if all are there and none differs from what the object declares.
-fn pinned_maps(
-    open: &mut OpenDatapathSkel<'_>,
-    pins: &Pins,
-) -> Option<Vec<(&'static str, MapHandle)>> {
+fn pinned_maps(open: &mut OpenObject, pins: &Pins) -> Option<Vec<(&'static str, MapHandle)>> {
     let mut found = Vec::new();
     for name in MAPS {
         pass(Point::Open).ok()?;
         let handle = MapHandle::from_pinned_path(pins.map(name)).ok()?;
         let flags = handle.info().ok()?.info.map_flags;
-        let same = open.open_object_mut().maps_mut().any(|map| {
+        let same = open.maps_mut().any(|map| {
             map.name() == name
                 && map.map_type() == handle.map_type()
                 && map.key_size() == handle.key_size()
@@ -195,12 +247,12 @@ fn pinned_maps(
         .1
         .lookup(&0_u32.to_ne_bytes(), MapFlags::ANY)
         .ok()??;
-    (version.first_chunk() == Some(&VERSION.to_ne_bytes())).then_some(found)
+    (version.first_chunk() == Some(&chosen().layout().to_ne_bytes())).then_some(found)
 }
 
 fn write_version(handles: &[(&'static str, MapHandle)]) -> Result<(), DatapathError> {
     let mut value = [0; 8];
-    value[..4].copy_from_slice(&VERSION.to_ne_bytes());
+    value[..4].copy_from_slice(&chosen().layout().to_ne_bytes());
     handle(handles, "meta")?
         .update(&0_u32.to_ne_bytes(), &value, MapFlags::ANY)
         .map_err(|source| DatapathError::Map {

@@ -24,12 +24,13 @@ pub struct Options {
 ///
 /// `services`, `slots` and `backends` cost their memory at the start, since arrays
 /// are allocated whole: 64 bytes a service, 16 a slot, 160 a backend, and 2 MiB for
-/// connections. The defaults are 17 MiB; a million backends with as many slots are
+/// connections. The defaults are 10 MiB; a million backends with as many slots are
 /// 170 MiB. Hash elements (VIP ports, addresses, places) are allocated as they come,
 /// about 100 bytes each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacities {
-    /// VIP ports, TCP and UDP apart. VIP addresses may be as many on top.
+    /// VIP ports, TCP and UDP apart. VIP addresses may be twice as many on
+    /// top: a name has one of each family.
     pub services: u32,
     /// Backends of all services together, and as many again for the ones being
     /// replaced: a changed service's old slots are used again only later.
@@ -51,8 +52,8 @@ impl Default for Capacities {
     fn default() -> Self {
         Self {
             services: 16_384,
-            slots: 262_144,
-            backends: 65_536,
+            slots: 131_072,
+            backends: 32_768,
             places: 16_384,
             strays: 4_096,
             affinity: 16_384,
@@ -70,6 +71,16 @@ impl Capacities {
             + u64::from(self.backends) * 160;
         elements + BERTHS_BYTES + FILTER_BYTES
     }
+
+    /// Entries of the map of VIPs: ports, and addresses by themselves.
+    #[must_use]
+    pub fn entries(&self) -> u32 {
+        self.services.saturating_mul(Self::ENTRIES)
+    }
+
+    /// How many entries of the map of VIPs there are for each service that fits: its
+    /// port, and an address of each family for its name.
+    pub const ENTRIES: u32 = 3;
 
     pub(crate) fn check(&self) -> Result<(), DatapathError> {
         let limits = [
@@ -99,7 +110,7 @@ mod tests {
     fn the_documented_memory_is_the_real_one() {
         assert_eq!(
             Capacities::default().upfront_bytes(),
-            (17 << 20) + (32 << 10)
+            (10 << 20) + (32 << 10)
         );
         let million = Capacities {
             slots: 1 << 20,

@@ -1,4 +1,4 @@
-//! The compiled object and its generated skeleton.
+//! The compiled objects and their generated skeletons.
 
 #![allow(
     clippy::all,
@@ -12,3 +12,9 @@
 )]
 
 include!(concat!(env!("OUT_DIR"), "/datapath.skel.rs"));
+
+/// The same sources with a difference in every program; see `bpf/build.h`.
+#[cfg(feature = "faults")]
+pub(crate) mod other {
+    include!(concat!(env!("OUT_DIR"), "/other/datapath.skel.rs"));
+}

@@ -30,6 +30,8 @@ use std::time::Instant;
 use concern::{Concern, concern};
 use diagnosis::Diagnosis;
 use iterators::Iterators;
+#[cfg(feature = "fuzzing")]
+pub(crate) use message::read_all;
 use namespaces::{Namespaces, enter};
 pub use report::{SweepError, SweepReport};
 use witness::Witness;

@@ -1,12 +1,12 @@
 //! The programs' own logic, outside of the kernel: `bpf/outside/` compiled as ordinary C
-//! over maps that are memory, with the sanitizers that this clang can link. Each case
-//! runs in a process of its own, so that a crash concerns it alone.
+//! over maps that are memory, with the sanitizers for memory and for undefined
+//! behaviour. Each case runs in a process of its own, so that a crash concerns it alone.
 
 #![allow(clippy::unwrap_used)] // The lint spares only what stands inside a test function.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::Mutex;
 
 use tempfile::TempDir;
@@ -51,13 +51,16 @@ fn clang() -> OsString {
     std::env::var_os("CLANG").unwrap_or_else(|| "clang".into())
 }
 
+const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+
 /// Compiles the cases as strictly as the programs themselves.
 fn compile(directory: &Path) -> PathBuf {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("bpf/outside");
     let binary = directory.join("outside");
+    assert_sanitizers(directory);
     let compiled = Command::new(clang())
         .args(["-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"])
-        .args(sanitizers(directory))
+        .args(SANITIZERS)
         .arg("-I")
         .arg(&sources)
         .arg(sources.join("outside.c"))
@@ -74,28 +77,25 @@ fn compile(directory: &Path) -> PathBuf {
     binary
 }
 
-/// Debian keeps the sanitizers' libraries in a package of their own. Without it,
-/// undefined behaviour still ends the case, by a trap instead of a message.
-fn sanitizers(directory: &Path) -> &'static [&'static str] {
+/// Debian keeps the sanitizers' libraries in a package of their own. Without it there is
+/// no test: a case that reads beyond its memory would pass.
+fn assert_sanitizers(directory: &Path) {
     let source = directory.join("empty.c");
     std::fs::write(&source, "int main(void) { return 0; }\n").unwrap();
     let linked = Command::new(clang())
-        .arg("-fsanitize=address,undefined")
+        .args(SANITIZERS)
         .arg(&source)
         .arg("-o")
         .arg(directory.join("empty"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if linked.is_ok_and(|status| status.success()) {
-        &[
-            "-fsanitize=address,undefined",
-            "-fno-sanitize-recover=undefined",
-        ]
-    } else {
-        println!("clang has no sanitizer libraries; trapping undefined behaviour only");
-        &["-fsanitize=undefined", "-fsanitize-trap=undefined"]
-    }
+        .output()
+        .unwrap_or_else(|error| panic!("{:?} does not run: {error}", clang()));
+    assert!(
+        linked.status.success(),
+        "{:?} has no sanitizers to link; install libclang-rt-14-dev, or what belongs to \
+         another version of clang, for example by scripts/setup.sh dev: {}",
+        clang(),
+        text(&linked.stderr)
+    );
 }
 
 fn run(binary: &Path, case: Option<&str>) -> Output {

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::context::Api;
 use crate::params::Params;
 use crate::refusal::Refusal;
-use crate::views::{Client, ExplainError, VipView};
+use crate::views::{Client, ExplainError, VipView, VipsView};
 use crate::vip_ref::{VipRef, VipRefError};
 
-/// `GET /v1/vips`: all of them.
-pub(crate) async fn list(State(api): State<Arc<Api>>) -> Json<Value> {
-    Json(json!(api.context.views.vips()))
+/// `GET /v1/vips`: all of them, which may be many: they are written as they are.
+pub(crate) async fn list(State(api): State<Arc<Api>>) -> Json<VipsView> {
+    Json(api.context.views.vips())
 }
 
 /// `GET /v1/vips/{name or address}[:port][/protocol]`: those that are meant, since a

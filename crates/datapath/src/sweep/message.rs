@@ -130,18 +130,37 @@ pub(super) fn answers(sequence: u32, mut received: &[u8]) -> Vec<Answer> {
     answers
 }
 
+/// Reads what was received and asks to end every socket in it; for `fuzz/`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_all(sequence: u32, received: &[u8]) -> usize {
+    let answers = answers(sequence, received);
+    for answer in &answers {
+        if let Answer::Socket(found) = answer {
+            let request = destroy(sequence, Protocol::Tcp, found);
+            assert!(request.ends_with(&found.id), "another socket than was told");
+        }
+    }
+    answers.len()
+}
+
 fn answer(message: &[u8]) -> Option<Answer> {
     let body = message.get(HEADER..)?;
     match u16_at(message, 4)? {
         SOCK_DIAG_BY_FAMILY => found(body).map(Answer::Socket),
         NLMSG_DONE => Some(match u32_at(body, 0) {
             // A list that could not be begun or gone on with ends with the reason.
-            Some(status) if (status as i32) < 0 => Answer::Errno(-(status as i32)),
+            Some(status) if (status as i32) < 0 => Answer::Errno(errno(status)),
             _ => Answer::Done,
         }),
-        NLMSG_ERROR => Some(Answer::Errno(-(u32_at(body, 0)? as i32))),
+        NLMSG_ERROR => Some(Answer::Errno(errno(u32_at(body, 0)?))),
         _ => None,
     }
+}
+
+/// The kernel writes error numbers below zero. The lowest number of all is none, and has
+/// no counterpart above.
+fn errno(status: u32) -> i32 {
+    (status as i32).saturating_neg()
 }
 
 fn found(body: &[u8]) -> Option<Found> {

@@ -214,7 +214,7 @@ fn h5_full_maps_are_told_and_concern_only_what_is_too_much() {
     });
     let a = server("a");
     let mut wanted = table(&[(vip(80), Tcp, std::slice::from_ref(&a))]);
-    for last in 10..20 {
+    for last in 10..24 {
         wanted.addresses.insert([11, 0, 1, last].into());
     }
     let applied = lab.datapath().apply(&wanted).unwrap();

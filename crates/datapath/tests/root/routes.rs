@@ -14,6 +14,8 @@ fn set_up(lab: &Lab) -> Client {
     let mut client = lab.client();
     client.leave_host();
     client.run("ip link add out0 type veth peer name far0");
+    // Else it asks for routers of IPv6 now and then.
+    client.run("ip link set out0 addrgenmode none");
     client.run("ip link set far0 up");
     client.run("ip addr add 10.77.0.2/24 dev out0");
     client.run("ip link set out0 up");

@@ -19,10 +19,6 @@ pub(super) struct Room {
     pub(super) capacity: u64,
 }
 
-/// The map of VIPs has so many entries for each service that fits: one for its port and
-/// one for an address.
-const ENTRIES: usize = 2;
-
 /// The maps that may refuse a table, if it has these services and addresses.
 pub(super) fn rooms(
     usage: &[ServiceUsage],
@@ -53,7 +49,9 @@ fn services(usage: &[ServiceUsage], addresses: &BTreeSet<IpAddr>) -> usize {
         .filter(|address| !addresses.contains(address))
         .collect();
     let entries = usage.len() + addresses.len() + others.len();
-    usage.len().max(entries.div_ceil(ENTRIES))
+    usage
+        .len()
+        .max(entries.div_ceil(datapath::Capacities::ENTRIES as usize))
 }
 
 impl Room {
@@ -137,8 +135,8 @@ mod tests {
             rooms(&usage, &addresses, Capacities::default())[0].used
         };
         assert_eq!(used(&[1], &[]), 1);
-        assert_eq!(used(&[1], &["11.0.0.1", "fd01:c::1"]), 2);
-        assert_eq!(used(&[1], &["fd01:c::1", "11.0.0.2", "fd01:c::2"]), 3);
+        assert_eq!(used(&[1], &["11.0.0.1", "fd01:c::1"]), 1);
+        assert_eq!(used(&[1], &["fd01:c::1", "11.0.0.2", "fd01:c::2"]), 2);
         assert_eq!(used(&[1, 2, 3, 4], &["11.0.0.1"]), 4);
     }
 

@@ -95,6 +95,14 @@ fn the_end_and_errors_are_told_apart() {
 }
 
 #[test]
+fn a_status_that_no_kernel_writes_is_an_error_all_the_same() {
+    for kind in [NLMSG_DONE, NLMSG_ERROR] {
+        let received = message(kind, 2, 1, &i32::MIN.to_ne_bytes());
+        assert_eq!(answers(1, &received), [Answer::Errno(i32::MAX)]);
+    }
+}
+
+#[test]
 fn the_kernel_is_asked_for_these_peers_only() {
     for count in [1, 2, 3, MAX_PEERS as u16] {
         let code = connected_to(&peers(count));
