@@ -43,7 +43,7 @@ pub(crate) fn connect_rate() -> Result<Vec<Measurement>> {
         by(DIRECT) >= REACH && by(NFTABLES) > 1.0 && by(HAPROXY) > 1.0
     };
     let reach = format!("{REACH} of direct, ahead of nftables and haproxy");
-    compare("connect-rate", 60, &ways, accepted, Some((reach, &met)))
+    compare("connect-rate", 180, &ways, accepted, Some((reach, &met)))
 }
 
 /// Connections a second through which the server's first byte came.
