@@ -16,6 +16,7 @@ mod endpoint;
 mod failure;
 mod follow;
 mod progress;
+mod running;
 mod shapes;
 mod status;
 mod table;
@@ -38,6 +39,7 @@ pub(crate) use arguments::{Arguments, Command};
 use crate::daemon;
 use arguments::{Daemonless, Format, Global, TaskCommand};
 use client::Client;
+use endpoint::Endpoint;
 use failure::Failure;
 use progress::Progress;
 
@@ -75,7 +77,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let outcome = match command {
         Command::Daemon(arguments) => return daemon::run(&arguments),
         Command::Completions { shell } => completions(shell),
-        Command::Doctor(arguments) => block_on(doctor(global.output, arguments)),
+        Command::Doctor(arguments) => block_on(doctor(global, arguments)),
         Command::Uninstall(arguments) => block_on(uninstall(arguments)),
         command => block_on(with_session(&global, command)),
     };
@@ -105,13 +107,13 @@ async fn with_session(global: &Global, command: Command) -> Result<(), Failure> 
     session.out.flush().map_err(Failure::Output)
 }
 
-async fn doctor(format: Format, arguments: Daemonless) -> Result<(), Failure> {
+async fn doctor(global: Global, arguments: Daemonless) -> Result<(), Failure> {
     let config = configuration(arguments)?;
-    diagnosis::show(
-        &daemon::doctor(&config).await,
-        format,
-        &mut io::stdout().lock(),
-    )
+    let mut checks = daemon::doctor(&config).await;
+    let socket = || Endpoint::Unix(daemon::socket(&config));
+    let client = Client::open(Some(global.api.unwrap_or_else(socket))).await;
+    checks.extend(running::checks(&client, &checks).await);
+    diagnosis::show(&checks, global.output, &mut io::stdout().lock())
 }
 
 async fn uninstall(arguments: Daemonless) -> Result<(), Failure> {

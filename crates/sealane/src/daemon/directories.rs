@@ -23,18 +23,32 @@ pub(super) struct Directories {
     _lock: Flock<fs::File>,
 }
 
+fn is_standard(config: &Config) -> bool {
+    config.state_dir == Config::default().state_dir
+}
+
+fn run(config: &Config) -> PathBuf {
+    match is_standard(config) {
+        true => PathBuf::from("/run/sealane"),
+        false => config.state_dir.join("run"),
+    }
+}
+
+/// The unix socket of the API of a daemon with this configuration.
+pub(crate) fn socket(config: &Config) -> PathBuf {
+    match config.api.socket.as_os_str().is_empty() {
+        true => run(config).join("api.sock"),
+        false => config.api.socket.clone(),
+    }
+}
+
 impl Directories {
     /// Makes what is missing and takes the lock.
     pub(super) fn prepare(config: &Config) -> anyhow::Result<Self> {
         let state = config.state_dir.clone();
         make(&state, PASSABLE)?;
         let lock = lock(&state)?;
-        let standard = state == Config::default().state_dir;
-        let run = if standard {
-            PathBuf::from("/run/sealane")
-        } else {
-            state.join("run")
-        };
+        let (standard, run) = (is_standard(config), run(config));
         make(&run, PASSABLE)?;
         make(&state.join("engine"), PASSABLE)?;
         for name in ["store", "logs", "cni"] {
@@ -58,15 +72,6 @@ impl Directories {
             owner,
             _lock: lock,
         })
-    }
-
-    /// The API's unix socket.
-    pub(super) fn socket(&self, config: &Config) -> PathBuf {
-        if config.api.socket.as_os_str().is_empty() {
-            self.run.join("api.sock")
-        } else {
-            config.api.socket.clone()
-        }
     }
 
     /// The embedded store's file.

@@ -25,6 +25,7 @@ use tracing_subscriber::EnvFilter;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use config::{Config, ConfigError};
+pub(crate) use directories::socket;
 pub(crate) use doctor::{Check, Verdict, doctor};
 pub(crate) use uninstall::uninstall;
 

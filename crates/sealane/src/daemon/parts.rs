@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::directories::Directories;
+use super::directories::{Directories, socket};
 use super::metrics::Metrics;
 use super::views::{DatapathPlace, NodeViews};
 use super::{Config, host, routes, serve};
@@ -87,8 +87,7 @@ impl Parts {
             schedule: schedule(config),
             ranges: config.vips.clone(),
         });
-        let listeners =
-            serve::Listeners::bind(config.api.listen, &directories.socket(config)).await?;
+        let listeners = serve::Listeners::bind(config.api.listen, &socket(config)).await?;
         let views = NodeViews {
             agent: agent.view(),
             leader: leader.report(),

@@ -33,6 +33,8 @@ fn the_doctor_sees_what_is_there_and_what_is_missing() {
         verdicts.iter().all(|line| line.starts_with("ok ")),
         "{said}"
     );
+    let running = verdicts.iter().find(|line| line.contains("running daemon"));
+    assert!(running.unwrap().contains("no problems"), "{said}");
     drop(lab.docker.take());
     let (code, said) = on_host(&lab, "doctor");
     assert_eq!(code, Some(1), "{said}");

@@ -180,9 +180,8 @@ fn an_ejected_backend_is_seen_everywhere() {
 fn a_full_map_is_told_everywhere() {
     let mut lab = Lab::new("full", With::Native).unwrap();
     lab.stop().unwrap();
-    // Entries for four ports and four addresses: names take two and one, an app one and
-    // two.
-    lab.configure("[datapath.capacities]\nservices = 4\n")
+    // Names take two services, an app one.
+    lab.configure("[datapath.capacities]\nservices = 3\n")
         .unwrap();
     lab.start().unwrap();
     let left_out = || {
@@ -194,13 +193,15 @@ fn a_full_map_is_told_everywhere() {
     assert_eq!(left_out(), Some(0.0));
     lab.deploy(&native("/b", "b:80")).unwrap();
     wait_for("one too much", SOON, || (left_out()? == 1.0).then_some(())).unwrap();
-    let full = "all 4 services of the datapath are in use";
+    let full = "all 3 services of the datapath are in use";
     let text = lab.sealane(&["vip", "list"]).unwrap();
     let refused = "it is not in the kernel, so connections are refused";
     assert!(text.contains(&format!("{refused}: {full}")), "{text}");
     let text = lab.sealane(&["status"]).unwrap();
     assert!(text.contains(full), "{text}");
-    assert!(text.contains("4 of 4 services are in use"), "{text}");
+    assert!(text.contains("3 of 3 services are in use"), "{text}");
+    let text = doctor(&lab);
+    assert!(text.contains(full), "{text}");
     let state = lab.sealane(&["status", "-o", "json"]).unwrap();
     let state: Value = serde_json::from_str(&state).unwrap();
     assert_eq!(state["parts"]["datapath"]["leftOut"], 1, "{state}");
@@ -212,6 +213,14 @@ fn a_full_map_is_told_everywhere() {
     let b = lab.vip("b.marathon").unwrap();
     lab.curl(&format!("http://{b}/")).unwrap();
     check_refused_elsewhere(&lab, &b);
+}
+
+/// What `sealane doctor` says with the daemon's own configuration.
+fn doctor(lab: &Lab) -> String {
+    let mut sealane = lab.host.command(env!("CARGO_BIN_EXE_sealane"));
+    sealane.args(["doctor", "--config"]).arg(lab.config());
+    let output = sealane.output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A port of a VIP that no service has.
