@@ -11,7 +11,7 @@ const SCAN_LIMIT: usize = 4_096;
 
 /// Ranks of last resorts.
 const RANKS: usize = 7;
-/// The rank of those that leave clients waiting, and of nobody better.
+/// The rank of doubtful ones, and the first that is no better than they are.
 const DOUBTFUL: usize = 2;
 
 /// A service as one client sees it.

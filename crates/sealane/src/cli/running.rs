@@ -3,7 +3,10 @@
 //! The doctor itself looks at the host. That an attachment is dead, a map is full or a
 //! program of somebody else is in the way, a daemon knows of its own datapath.
 
+use std::io::{self, ErrorKind};
+
 use super::client::{Client, shaped};
+use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::shapes::Status;
 use crate::daemon::{Check, Verdict};
@@ -16,9 +19,8 @@ const PATH: &str = "/v1/status";
 pub(super) async fn checks(client: &Client, told: &[Check]) -> Vec<Check> {
     let status = match client.get(PATH).await {
         Ok(value) => shaped::<Status>(PATH, &value),
-        Err(Failure::Unreachable { endpoint, .. }) => {
-            let detail = format!("none answers at {endpoint}");
-            return vec![check(Verdict::Ok, detail, "")];
+        Err(Failure::Unreachable { endpoint, source }) => {
+            return vec![unreached(&endpoint, &source)];
         }
         Err(failure) => Err(failure),
     };
@@ -42,6 +44,16 @@ pub(super) async fn checks(client: &Client, told: &[Check]) -> Vec<Check> {
     }
 }
 
+fn unreached(endpoint: &Endpoint, source: &io::Error) -> Check {
+    match source.kind() {
+        ErrorKind::PermissionDenied => {
+            let detail = format!("{endpoint} may not be asked: {source}");
+            check(Verdict::Note, detail, "run it as root")
+        }
+        _ => check(Verdict::Ok, format!("none answers at {endpoint}"), ""),
+    }
+}
+
 fn check(verdict: Verdict, detail: String, help: &str) -> Check {
     Check {
         name: NAME.to_owned(),
@@ -54,7 +66,6 @@ fn check(verdict: Verdict, detail: String, help: &str) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::endpoint::Endpoint;
     use crate::cli::fake::Fake;
 
     fn details(checks: &[Check], verdict: Verdict) -> Vec<&str> {
@@ -77,6 +88,14 @@ mod tests {
         let expected = ["datapath: connect4: the link is dead"];
         assert_eq!(details(&found, Verdict::Note), expected);
         assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn one_that_may_not_be_asked_is_not_said_to_be_away() {
+        let (endpoint, denied) = (Endpoint::local(), ErrorKind::PermissionDenied.into());
+        let found = unreached(&endpoint, &denied);
+        assert_eq!(found.verdict, Verdict::Note);
+        assert!(found.detail.contains("may not be asked"), "{found:?}");
     }
 
     #[tokio::test]

@@ -93,9 +93,8 @@ mod tests {
         assert!(short(101, 100), "more than there is");
     }
 
-    #[test]
-    fn what_is_counted() {
-        let usage = |port, states: &[bool]| ServiceUsage {
+    fn usage(port: u16, live: &[bool]) -> ServiceUsage {
+        ServiceUsage {
             key: vip::ServiceKey {
                 address: [11, 0, 0, 1].into(),
                 port,
@@ -104,8 +103,12 @@ mod tests {
             name: None,
             settings: vip::Settings::default(),
             refused: 0,
-            backends: states.iter().map(|live| backend(*live)).collect(),
-        };
+            backends: live.iter().map(|live| backend(*live)).collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_counted() {
         let found = rooms(
             &[usage(1, &[true, false]), usage(2, &[true])],
             &BTreeSet::new(),
@@ -118,19 +121,8 @@ mod tests {
 
     #[test]
     fn addresses_take_room_like_ports() {
-        let usage = |port| ServiceUsage {
-            key: vip::ServiceKey {
-                address: [11, 0, 0, 1].into(),
-                port,
-                protocol: model::Protocol::Tcp,
-            },
-            name: None,
-            settings: vip::Settings::default(),
-            refused: 0,
-            backends: Vec::new(),
-        };
         let used = |ports: &[u16], addresses: &[&str]| {
-            let usage: Vec<_> = ports.iter().copied().map(usage).collect();
+            let usage: Vec<_> = ports.iter().map(|port| usage(*port, &[])).collect();
             let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
             rooms(&usage, &addresses, Capacities::default())[0].used
         };
