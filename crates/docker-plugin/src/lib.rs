@@ -1,0 +1,1 @@
+//! Docker's network and address drivers for Sealane's virtual networks.

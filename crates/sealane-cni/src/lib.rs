@@ -1,0 +1,1 @@
+//! What the plugin and the node's daemon say to each other.

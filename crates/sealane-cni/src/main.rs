@@ -1,0 +1,3 @@
+//! The CNI plugin of Sealane's virtual networks.
+
+fn main() {}
