@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use datapath::Capacities;
 
-use crate::parts::holder::{self, Done, Order};
+use crate::parts::holder::{self, Done, Order, Programs};
 use crate::process::Dialogue;
 use crate::results::Measurement;
 use crate::site::{Half, Site};
@@ -33,7 +33,7 @@ pub(crate) fn million_backends() -> Result<Vec<Measurement>> {
     let mut command = site.part("holder", Half::Plain)?;
     command
         .args(account.words())
-        .args(holder::Arguments::words(&options));
+        .args(holder::Arguments::words(&options, Programs::This));
     let mut holder = Dialogue::start(&mut command)?;
     let _open: Done = holder.hear()?;
     let empty = account.megabytes()?;

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use datapath::{Capacities, Options};
+use datapath::Capacities;
 use model::Protocol;
 use vip::{Backend, BackendState, ServiceTable, Settings};
 
 use crate::forward::{Forward, backend, key, table};
-use crate::parts::holder::{self, Done, Order};
+use crate::parts::holder::{self, Done, Order, Programs};
 use crate::parts::pacer::{Paced, epoch_seconds};
 use crate::process::{Dialogue, pass};
 use crate::results::Measurement;
@@ -28,8 +28,17 @@ const BACKENDS: usize = 10;
 const DRAINED: Duration = Duration::from_millis(200);
 /// Between two things that happen.
 const STEP: Duration = Duration::from_millis(500);
-/// How often the holder is killed, and how often its programs and maps are new.
+/// How often the holder is killed.
 const KILLS: usize = 5;
+/// What follows the programs that run at first: two releases with other programs over
+/// the same maps, then one with another layout, and the way back.
+const RELEASES: [Programs; 5] = [
+    Programs::Other,
+    Programs::This,
+    Programs::NextLayout,
+    Programs::Other,
+    Programs::This,
+];
 
 /// Failed connects in all and by what happened.
 pub(crate) fn rolling_update() -> Result<Vec<Measurement>> {
@@ -90,7 +99,7 @@ struct Rolling<'s> {
     servers: Vec<(Rc<Server>, Backend)>,
     /// How many backends there have been.
     made: usize,
-    capacities: Capacities,
+    programs: Programs,
     holder: Dialogue,
 }
 
@@ -105,14 +114,14 @@ impl<'s> Rolling<'s> {
     ];
 
     fn new(site: &'s Rc<Site>) -> Result<Self> {
-        let capacities = Capacities::default();
+        let programs = Programs::This;
         let mut rolling = Self {
             site,
             service: Forward::new(0, Protocol::Tcp, &[]),
             servers: Vec::new(),
             made: 0,
-            capacities,
-            holder: hold(site, &site.options(capacities)?)?,
+            programs,
+            holder: hold(site, programs)?,
         };
         for _ in 0..BACKENDS {
             rolling.add()?;
@@ -176,11 +185,10 @@ impl<'s> Rolling<'s> {
         Ok(())
     }
 
-    /// The same, but with other capacities, so that nothing of the old maps fits and
-    /// programs and maps are replaced as a whole.
+    /// The same, but what comes back is another release each time.
     fn replace_programs(&mut self) -> Result<()> {
-        for _ in 0..KILLS {
-            self.capacities.backends += 1;
+        for programs in RELEASES {
+            self.programs = programs;
             self.reopen()?;
         }
         Ok(())
@@ -189,7 +197,7 @@ impl<'s> Rolling<'s> {
     fn reopen(&mut self) -> Result<()> {
         self.holder.kill();
         pass(STEP / 2);
-        self.holder = hold(self.site, &self.site.options(self.capacities)?)?;
+        self.holder = hold(self.site, self.programs)?;
         pass(STEP / 2);
         self.apply(&[])?;
         pass(STEP);
@@ -198,9 +206,11 @@ impl<'s> Rolling<'s> {
 }
 
 /// Starts the process that holds the datapath.
-fn hold(site: &Site, options: &Options) -> Result<Dialogue> {
+fn hold(site: &Site, programs: Programs) -> Result<Dialogue> {
     let mut command = site.part("holder", Half::Plain)?;
-    let mut holder = Dialogue::start(command.args(holder::Arguments::words(options)))?;
+    let options = site.options(Capacities::default())?;
+    let words = holder::Arguments::words(&options, programs);
+    let mut holder = Dialogue::start(command.args(words))?;
     let _open: Done = holder.hear()?;
     Ok(holder)
 }

@@ -15,8 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed=CLANG");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     compile(&out, None)?;
-    if env::var_os("CARGO_FEATURE_FAULTS").is_some() {
-        // For tests of upgrades: the same sources, and no program the same.
+    if env::var_os("CARGO_FEATURE_BUILDS").is_some() {
+        // For tests and measurements of upgrades: the same sources, and no program the same.
         compile(&out.join("other"), Some("-DSEALANE_OTHER_BUILD=1"))?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
+use datapath::builds::{Build, with};
 use datapath::{Capacities, Datapath, Options};
 use serde::{Deserialize, Serialize};
 use vip::{ServiceTable, Settings};
@@ -31,6 +32,38 @@ pub(crate) struct Arguments {
     slots: u32,
     #[arg(long)]
     backends: u32,
+    /// Which build of the programs it holds
+    #[arg(long, value_enum)]
+    programs: Programs,
+}
+
+/// A build of the programs, as releases follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Programs {
+    /// That of the sources as they are.
+    This,
+    /// One in which every program differs, over the same maps.
+    Other,
+    /// One in which every program and the layout of the maps differ.
+    NextLayout,
+}
+
+impl Programs {
+    fn build(self) -> Build {
+        match self {
+            Self::This => Build::This,
+            Self::Other => Build::Other,
+            Self::NextLayout => Build::NextLayout,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::This => "this",
+            Self::Other => "other",
+            Self::NextLayout => "next-layout",
+        }
+    }
 }
 
 /// What the holder may be asked to do.
@@ -51,7 +84,7 @@ pub(crate) struct Done {
 
 impl Arguments {
     /// The words that make a holder of these options.
-    pub(crate) fn words(options: &Options) -> Vec<String> {
+    pub(crate) fn words(options: &Options, programs: Programs) -> Vec<String> {
         let Options {
             cgroup,
             pins,
@@ -63,6 +96,7 @@ impl Arguments {
             ("--services", capacities.services.to_string()),
             ("--slots", capacities.slots.to_string()),
             ("--backends", capacities.backends.to_string()),
+            ("--programs", programs.word().to_owned()),
         ];
         let words = words.into_iter();
         words
@@ -85,7 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         },
     };
     let begun = Instant::now();
-    let mut datapath = Datapath::open(&options)?;
+    let mut datapath = with(arguments.programs.build(), || Datapath::open(&options))?;
     let done = |begun: Instant| Done {
         seconds: begun.elapsed().as_secs_f64(),
     };

@@ -1,6 +1,6 @@
 //! Which build of the programs the loader takes.
 //!
-//! There is one. With the feature `faults`, which only this crate's own tests switch on,
+//! There is one. With the feature `builds`, which only tests and measurements switch on,
 //! a thread may ask for another: the same sources with a difference in every program, as
 //! if a newer release took over or an older one came back. A second crate with sources of
 //! its own was refused: it would have to follow every change of these.
@@ -29,17 +29,17 @@ impl Build {
 }
 
 /// The build that this thread's loader takes.
-#[cfg(not(feature = "faults"))]
+#[cfg(not(feature = "builds"))]
 pub(crate) fn chosen() -> Build {
     Build::This
 }
 
-#[cfg(feature = "faults")]
+#[cfg(feature = "builds")]
 pub(crate) use choice::chosen;
-#[cfg(feature = "faults")]
+#[cfg(feature = "builds")]
 pub use choice::with;
 
-#[cfg(feature = "faults")]
+#[cfg(feature = "builds")]
 mod choice {
     use std::cell::Cell;
 

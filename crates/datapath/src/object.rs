@@ -65,7 +65,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(capacities: &Capacities, pins: Option<&Pins>) -> Result<Loaded, DatapathError> {
     set_print(Some((PrintLevel::Info, log)));
     let mut storage = MaybeUninit::<OpenObject>::uninit();
-    #[cfg(feature = "faults")]
+    #[cfg(feature = "builds")]
     if chosen() != crate::builds::Build::This {
         let other = crate::skeleton::other::DatapathSkelBuilder::default();
         return load_build(other, &mut storage, capacities, pins);
@@ -208,7 +208,7 @@ macro_rules! prepare {
 }
 
 prepare!(OpenDatapathSkel<'_>);
-#[cfg(feature = "faults")]
+#[cfg(feature = "builds")]
 prepare!(crate::skeleton::other::OpenDatapathSkel<'_>);
 
 fn set_sizes<const N: usize>(sizes: [(&mut OpenMapMut<'_>, u32); N]) -> Result<(), DatapathError> {

@@ -14,7 +14,7 @@
 include!(concat!(env!("OUT_DIR"), "/datapath.skel.rs"));
 
 /// The same sources with a difference in every program; see `bpf/build.h`.
-#[cfg(feature = "faults")]
+#[cfg(feature = "builds")]
 pub(crate) mod other {
     include!(concat!(env!("OUT_DIR"), "/other/datapath.skel.rs"));
 }
