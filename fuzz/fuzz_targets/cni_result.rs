@@ -1,30 +1,46 @@
-//! Whatever a CNI plugin prints is a result or is refused with a reason, and so is a
-//! network's configuration.
+//! Whatever a CNI plugin prints is a result or is refused with a reason, and a result
+//! keeps its addresses in the form of every version.
 #![no_main]
 
-use cni::{AddResult, NetworkConfig};
+use cni::{AddResult, Version, convert};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 fuzz_target!(|printed: &[u8]| {
-    if let Ok(value) = serde_json::from_slice::<Value>(printed) {
-        match AddResult::from_value(&value) {
-            Ok(result) => {
-                let assigned: Vec<_> = result.ips.iter().map(|ip| ip.address.addr()).collect();
-                assert!(result.addresses().all(|address| assigned.contains(&address)));
-            }
-            Err(reason) => assert!(!reason.is_empty()),
+    let Ok(value) = serde_json::from_slice::<Value>(printed) else {
+        return;
+    };
+    let result = match AddResult::from_value(&value) {
+        Ok(result) => result,
+        Err(reason) => {
+            assert!(!reason.is_empty());
+            assert!(convert(&value, Version::NEWEST).is_err());
+            return;
         }
-    }
-    match NetworkConfig::parse(printed, "fuzz.conflist") {
-        Ok(config) => {
-            assert!(!config.name.is_empty() && config.version.is_spoken());
-            assert!(!config.plugins.is_empty());
-            // A type is a file's name in the plugins' directory, and leads nowhere else.
-            for plugin in &config.plugins {
-                assert!(!plugin.kind.contains('/') && !matches!(&*plugin.kind, "" | "." | ".."));
+    };
+    let assigned: Vec<_> = result.ips.iter().map(|ip| ip.address.addr()).collect();
+    assert!(result.addresses().all(|address| assigned.contains(&address)));
+    for version in ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] {
+        let version = Version::parse(version).expect("a version");
+        match convert(&value, version) {
+            Ok(told) => check(&result, &told, version),
+            Err(reason) => {
+                assert!(result.ips.is_empty() && reason.contains("no address"), "{reason}");
             }
         }
-        Err(error) => assert!(error.to_string().contains("fuzz.conflist")),
     }
 });
+
+/// What is told is a result again, of that version, with the same addresses; the old
+/// versions have room for the first of each family.
+fn check(result: &AddResult, told: &Value, version: Version) {
+    assert_eq!(told["cniVersion"], version.to_string());
+    let again = AddResult::from_value(told).expect("a result in another form is one");
+    let of = |result: &AddResult| -> Vec<_> { result.ips.iter().map(|ip| ip.address).collect() };
+    if version >= Version::CHECK {
+        assert_eq!((of(&again), &again.routes), (of(result), &result.routes));
+    } else {
+        assert!(of(&again).iter().all(|net| of(result).contains(net)));
+    }
+    assert_eq!(convert(told, version).as_ref(), Ok(told));
+}

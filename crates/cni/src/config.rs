@@ -1,8 +1,12 @@
 //! Network configurations: lists of plugins, and single plugins made into lists.
 //!
 //! Rules are those of the specification (SPEC.md section 1) with libcni's
-//! leniencies: a configuration without a version means 0.1.0, booleans may be
-//! texts, and of several versions offered the newest that we speak is used.
+//! leniencies: a configuration without a version means 0.1.0, and booleans may be
+//! texts. Of several versions offered, those newer than we speak are left out;
+//! which of the rest is used depends on the plugins (`agree`).
+//!
+//! A key of the wrong type is refused, also where it could be left out: a capability
+//! that is silently off, or a filter that is silently missing, is found much later.
 
 use std::collections::BTreeSet;
 
@@ -19,6 +23,8 @@ pub struct PluginConfig {
     pub ipam: Option<String>,
     /// What it declares that it can use of `runtimeConfig`.
     pub capabilities: BTreeSet<String>,
+    /// The version that it is spoken to in.
+    pub version: Version,
     /// The whole object as written.
     pub(crate) object: Map<String, Value>,
 }
@@ -28,8 +34,10 @@ pub struct PluginConfig {
 pub struct NetworkConfig {
     /// Its name.
     pub name: String,
-    /// The version that its plugins are spoken to in.
+    /// The newest version that it offers and we speak.
     pub version: Version,
+    /// All versions that it offers and we speak, newest first.
+    pub(crate) offered: Vec<Version>,
     /// Whether CHECK is to be left out.
     pub disable_check: bool,
     /// Whether GC is to be left out.
@@ -60,7 +68,8 @@ impl NetworkConfig {
         };
         let name = text(&object, "name", file)?.unwrap_or_default().to_owned();
         check_name("network name", &name).map_err(|error| bad(file, error.to_string()))?;
-        let version = version(&object, file)?;
+        let offered = offered(&object, file)?;
+        let version = offered.first().copied().unwrap_or(Version::OLDEST);
         let disable_check = boolean(&object, "disableCheck", file)?;
         let disable_gc = boolean(&object, "disableGC", file)?;
         let only_inlined = boolean(&object, "loadOnlyInlinedPlugins", file)?;
@@ -76,11 +85,12 @@ impl NetworkConfig {
         let plugins = plugins
             .into_iter()
             .enumerate()
-            .map(|(index, plugin)| PluginConfig::from_value(plugin, index, file))
+            .map(|(index, plugin)| PluginConfig::from_value(plugin, index, version, file))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             name,
             version,
+            offered,
             disable_check,
             disable_gc,
             only_inlined,
@@ -99,7 +109,9 @@ impl NetworkConfig {
     }
 
     /// The list as JSON, for records; it parses to the same configuration.
-    pub(crate) fn to_value(&self) -> Value {
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let offered: Vec<String> = self.offered.iter().map(ToString::to_string).collect();
         let plugins: Vec<Value> = self
             .plugins
             .iter()
@@ -108,6 +120,7 @@ impl NetworkConfig {
         serde_json::json!({
             "name": self.name,
             "cniVersion": self.version.to_string(),
+            "cniVersions": offered,
             "disableCheck": self.disable_check,
             "disableGC": self.disable_gc,
             "loadOnlyInlinedPlugins": self.only_inlined,
@@ -119,55 +132,64 @@ impl NetworkConfig {
 impl PluginConfig {
     /// A plugin with nothing but its type, to ask about itself.
     pub(crate) fn named(kind: &str) -> Self {
-        let (ipam, capabilities) = (None, BTreeSet::new());
         Self {
             kind: kind.to_owned(),
-            ipam,
-            capabilities,
+            ipam: None,
+            capabilities: BTreeSet::new(),
+            version: Version::NEWEST,
             object: Map::new(),
         }
     }
 
-    pub(crate) fn from_value(value: Value, index: usize, file: &str) -> Result<Self, CniError> {
+    pub(crate) fn from_value(
+        value: Value,
+        index: usize,
+        version: Version,
+        file: &str,
+    ) -> Result<Self, CniError> {
         let Value::Object(object) = value else {
             return Err(bad(file, format!("plugin {index} is not a JSON object")));
         };
         let kind = text(&object, "type", file)?
             .ok_or_else(|| bad(file, format!("plugin {index} has no 'type'")))?;
         let kind = program_name(kind, file)?;
-        let ipam = match object.get("ipam") {
-            Some(Value::Object(ipam)) => match text(ipam, "type", file)? {
+        let ipam = match object_in(&object, "ipam", &kind, file)? {
+            Some(ipam) => match text(ipam, "type", file)? {
                 Some("") | None => None,
                 Some(kind) => Some(program_name(kind, file)?),
             },
-            _ => None,
+            None => None,
         };
-        let capabilities = match object.get("capabilities") {
-            Some(Value::Object(declared)) => declared
-                .iter()
-                .filter(|(_, on)| **on == Value::Bool(true))
-                .map(|(name, _)| name.clone())
-                .collect(),
-            None | Some(Value::Null) => BTreeSet::new(),
-            Some(_) => {
-                return Err(bad(
-                    file,
-                    format!("'capabilities' of '{kind}' is no object"),
-                ));
+        let mut capabilities = BTreeSet::new();
+        if let Some(declared) = object_in(&object, "capabilities", &kind, file)? {
+            for name in declared.keys() {
+                if boolean(declared, name, file)? {
+                    capabilities.insert(name.clone());
+                }
             }
-        };
-        if !matches!(
-            object.get("args"),
-            None | Some(Value::Object(_) | Value::Null)
-        ) {
-            return Err(bad(file, format!("'args' of '{kind}' is no object")));
         }
+        object_in(&object, "args", &kind, file)?;
         Ok(Self {
             kind,
             ipam,
             capabilities,
+            version,
             object,
         })
+    }
+}
+
+/// An object within a plugin's; null is none.
+fn object_in<'a>(
+    object: &'a Map<String, Value>,
+    key: &str,
+    kind: &str,
+    file: &str,
+) -> Result<Option<&'a Map<String, Value>>, CniError> {
+    match object.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(found)) => Ok(Some(found)),
+        Some(_) => Err(bad(file, format!("'{key}' of '{kind}' is no object"))),
     }
 }
 
@@ -210,32 +232,46 @@ fn program_name(kind: &str, file: &str) -> Result<String, CniError> {
     Ok(kind.to_owned())
 }
 
-fn version(object: &Map<String, Value>, file: &str) -> Result<Version, CniError> {
-    let mut offered = Vec::new();
-    if let Some(Value::Array(more)) = object.get("cniVersions") {
-        offered.extend(more.iter().filter_map(Value::as_str));
+/// The versions that `cniVersion` and `cniVersions` name and we speak, newest first.
+fn offered(object: &Map<String, Value>, file: &str) -> Result<Vec<Version>, CniError> {
+    let mut named = Vec::new();
+    match object.get("cniVersions") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(more)) => {
+            for one in more {
+                let one = one
+                    .as_str()
+                    .ok_or_else(|| bad(file, "'cniVersions' is not a list of texts"))?;
+                named.push(one);
+            }
+        }
+        Some(_) => return Err(bad(file, "'cniVersions' is not a list of texts")),
     }
-    if let Some(own) = text(object, "cniVersion", file)? {
-        offered.push(own);
+    let own = text(object, "cniVersion", file)?.unwrap_or_default();
+    if !own.is_empty() || named.is_empty() {
+        named.push(own);
     }
-    if offered.is_empty() {
-        return Ok(Version::OLDEST);
+    let mut versions = Vec::new();
+    for text in &named {
+        let version = Version::parse(text).ok_or_else(|| {
+            let detail = format!(
+                "cniVersion '{}' is not of the form 1.0.0",
+                text.escape_debug()
+            );
+            bad(file, detail)
+        })?;
+        versions.push(version);
     }
-    offered
-        .iter()
-        .filter_map(|text| Version::parse(text))
-        .filter(|version| version.is_spoken())
-        .max()
-        .ok_or_else(|| {
-            let newest = Version::NEWEST;
-            bad(
-                file,
-                format!(
-                    "cniVersion {} is not one up to {newest}",
-                    offered.join(", ")
-                ),
-            )
-        })
+    versions.retain(|version| version.is_spoken());
+    versions.sort_unstable();
+    versions.dedup();
+    versions.reverse();
+    if versions.is_empty() {
+        let newest = Version::NEWEST;
+        let detail = format!("cniVersion {} is not one up to {newest}", named.join(", "));
+        return Err(bad(file, detail));
+    }
+    Ok(versions)
 }
 
 fn text<'a>(

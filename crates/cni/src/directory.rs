@@ -2,6 +2,13 @@
 //!
 //! Nothing is cached: a configuration added, changed or removed counts from the
 //! next container on, without a restart (Mesos issue MESOS-6567 asked for this).
+//!
+//! CNI has no `include`, so files cannot form loops. The one way to name other files
+//! is the directory beside a list, which is not looked into any deeper; links that
+//! lead back to themselves cannot be opened, and say so.
+//!
+//! Of files with the same name the first counts. Where a plugin beside a list cannot
+//! be read, the network cannot be used: it may be the one that filters.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -66,7 +73,11 @@ pub fn find(directories: &[PathBuf], name: &str) -> Result<NetworkConfig, CniErr
 }
 
 fn of_directory(directory: &Path) -> Vec<ConfigFile> {
-    let mut files = files_of(directory);
+    let mut files = files_of(directory).unwrap_or_else(|error| {
+        tracing::warn!(%error, directory = %directory.display(),
+            "cannot read CNI configurations");
+        Vec::new()
+    });
     files.retain(|path| rank(path).is_some());
     files.sort_by_key(|path| (rank(path), path.clone()));
     files.into_iter().map(load).collect()
@@ -86,20 +97,27 @@ fn rank(path: &Path) -> Option<u8> {
     }
 }
 
-fn files_of(directory: &Path) -> Vec<PathBuf> {
-    match fs::read_dir(directory) {
-        Ok(entries) => entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.is_file())
-            .collect(),
-        Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                tracing::warn!(%error, directory = %directory.display(),
-                    "cannot read CNI configurations");
-            }
-            Vec::new()
+/// The entries of a directory that are files or should be: links that lead nowhere
+/// are kept, to be reported. A directory that does not exist is empty.
+fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let keep = match fs::metadata(&path) {
+            Ok(found) => found.is_file(),
+            // Removed while we looked, or a link to nothing.
+            Err(_) => path.is_symlink(),
+        };
+        if keep {
+            files.push(path);
         }
     }
+    Ok(files)
 }
 
 fn load(path: PathBuf) -> ConfigFile {
@@ -152,115 +170,28 @@ fn with_siblings(mut config: NetworkConfig, path: &Path) -> Result<NetworkConfig
     if config.only_inlined {
         return Ok(config);
     }
-    let mut files = files_of(&path.with_file_name(&config.name));
+    let directory = path.with_file_name(&config.name);
+    let mut files = match files_of(&directory) {
+        Ok(files) => files,
+        // A file without extension may be called as its network is.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Vec::new(),
+        Err(error) => {
+            let detail = format!("{} cannot be read: {error}", directory.display());
+            return Err(bad(&path.display().to_string(), detail));
+        }
+    };
     files.retain(|path| {
         path.extension()
             .is_some_and(|extension| extension == "conf")
     });
     files.sort();
     for file in files {
-        let plugin = PluginConfig::from_value(read(&file)?, 0, &file.display().to_string())?;
+        let name = file.display().to_string();
+        let plugin = PluginConfig::from_value(read(&file)?, 0, config.version, &name)?;
         config.plugins.push(plugin);
     }
     Ok(config)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let directory = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = directory.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        directory
-    }
-
-    #[test]
-    fn lists_come_first_and_the_first_of_a_name_wins() {
-        let first = directory(&[
-            ("10-a.conf", r#"{"name": "one", "type": "single"}"#),
-            (
-                "90-b.conflist",
-                r#"{"name": "one", "plugins": [{"type": "list"}]}"#,
-            ),
-            ("mesos", r#"{"name": "two", "type": "mockPlugin"}"#),
-            ("three.json", r#"{"name": "three", "type": "c"}"#),
-            ("readme.txt", "not looked at"),
-            (".hidden.conf", "not looked at"),
-        ]);
-        let second = directory(&[("a.conf", r#"{"name": "two", "type": "late"}"#)]);
-        let missing = first.path().join("missing");
-        let dirs = [first.path().to_owned(), missing, second.path().to_owned()];
-        let kind = |name| find(&dirs, name).unwrap().plugins[0].kind.clone();
-        assert_eq!(kind("one"), "list");
-        assert_eq!(kind("two"), "mockPlugin");
-        assert_eq!(kind("three"), "c");
-        assert_eq!(configurations(&dirs).len(), 5);
-        let unknown = find(&dirs, "four").unwrap_err().to_string();
-        assert!(
-            unknown.contains("'four'") && unknown.contains("one, three, two"),
-            "{unknown}"
-        );
-    }
-
-    #[test]
-    fn a_change_counts_at_once() {
-        let dir = directory(&[]);
-        let dirs = [dir.path().to_owned()];
-        find(&dirs, "x").unwrap_err();
-        fs::write(dir.path().join("x.conf"), r#"{"name": "x", "type": "a"}"#).unwrap();
-        find(&dirs, "x").unwrap();
-        fs::remove_file(dir.path().join("x.conf")).unwrap();
-        find(&dirs, "x").unwrap_err();
-    }
-
-    #[test]
-    fn a_broken_file_is_reported_and_hides_no_other() {
-        let dir = directory(&[
-            ("1.conf", "{ half"),
-            ("2.conflist", r#"{"name": "bad", "type": "x"}"#),
-            ("3.conf", r#"{"name": "good", "type": "x"}"#),
-            ("4.conf", r#"{"name": "bad", "type": "x"}"#),
-        ]);
-        let dirs = [dir.path().to_owned()];
-        find(&dirs, "good").unwrap();
-        let problem = find(&dirs, "bad").unwrap_err().to_string();
-        assert!(
-            problem.contains("2.conflist") && problem.contains("'plugins'"),
-            "{problem}"
-        );
-        let broken: Vec<_> = configurations(&dirs)
-            .into_iter()
-            .filter(|file| file.config.is_err())
-            .collect();
-        assert_eq!(broken.len(), 2);
-    }
-
-    #[test]
-    fn plugins_beside_a_list_are_appended() {
-        let dir = directory(&[
-            ("x.conflist", r#"{"name": "x", "plugins": [{"type": "a"}]}"#),
-            ("x/20.conf", r#"{"type": "c"}"#),
-            ("x/10.conf", r#"{"type": "b"}"#),
-            (
-                "y.conflist",
-                r#"{"name": "y", "loadOnlyInlinedPlugins": true,
-                "plugins": [{"type": "a"}]}"#,
-            ),
-            ("y/10.conf", r#"{"type": "b"}"#),
-        ]);
-        let kinds = |name| {
-            let plugins = find(&[dir.path().to_owned()], name).unwrap().plugins;
-            plugins
-                .into_iter()
-                .map(|plugin| plugin.kind)
-                .collect::<String>()
-        };
-        assert_eq!(kinds("x"), "abc");
-        assert_eq!(kinds("y"), "a");
-    }
-}
+mod tests;

@@ -49,6 +49,22 @@ pub enum CniError {
         /// The directories searched.
         dirs: Vec<PathBuf>,
     },
+    /// A plugin speaks none of the versions that a network offers.
+    #[error(
+        "CNI plugin '{plugin}' speaks versions {} and network '{network}' offers {}; \
+         install another version of the plugin, or set cniVersion or cniVersions in the configuration",
+        spoken.join(", "), offered.join(", ")
+    )]
+    Incompatible {
+        /// The plugin's type.
+        plugin: String,
+        /// What it says that it speaks.
+        spoken: Vec<String>,
+        /// The network.
+        network: String,
+        /// What its configuration offers and we speak.
+        offered: Vec<String>,
+    },
     /// A plugin's program could not be started.
     #[error(
         "CNI plugin {path} could not be started; see that it is an executable for this machine"
@@ -87,7 +103,8 @@ pub enum CniError {
     },
     /// A plugin reported an error as the specification asks.
     #[error(
-        "CNI plugin '{plugin}' failed at {verb} with code {code}: {message}{}",
+        "CNI plugin '{plugin}' failed at {verb} with code {code}{}: {message}{}",
+        meaning(*code),
         said(details)
     )]
     Plugin {
@@ -151,6 +168,20 @@ pub enum CniError {
         /// Each plugin's failure.
         problems: Vec<String>,
     },
+    /// Containers go on joining or leaving, so the network cannot be collected now.
+    #[error("CNI network '{network}' is being joined or left; collect it later")]
+    Busy {
+        /// The network.
+        network: String,
+    },
+    /// Collecting a network failed in part; all was tried.
+    #[error("collecting CNI network '{network}' failed: {}", problems.join("; "))]
+    Collect {
+        /// The network.
+        network: String,
+        /// What failed, for each attachment and plugin.
+        problems: Vec<String>,
+    },
     /// The interface is attached, or its removal has not been done.
     #[error(
         "interface {ifname} of container {container} has a record already; leave the network first"
@@ -172,6 +203,35 @@ pub enum CniError {
         #[source]
         source: io::Error,
     },
+}
+
+impl CniError {
+    /// The error code that a plugin reported, or the cause of an undone ADD did.
+    #[must_use]
+    pub fn code(&self) -> Option<u64> {
+        match self {
+            Self::Plugin { code, .. } => Some(*code),
+            Self::RollBack { failure, .. } => failure.code(),
+            _ => None,
+        }
+    }
+}
+
+/// What the specification says of a code, for people.
+fn meaning(code: u64) -> &'static str {
+    match code {
+        1 => " (incompatible version)",
+        2 => " (unsupported field)",
+        3 => " (unknown container)",
+        4 => " (invalid environment)",
+        5 => " (input or output failed)",
+        6 => " (cannot be decoded)",
+        7 => " (invalid configuration)",
+        11 => " (try again later)",
+        50 => " (not available)",
+        51 => " (not available, and containers may be cut off)",
+        _ => "",
+    }
 }
 
 fn or_none(names: &[String]) -> String {

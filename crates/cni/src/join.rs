@@ -76,8 +76,9 @@ pub struct Capabilities {
     /// Host ports.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub port_mappings: Vec<PortMap>,
-    /// Wanted addresses. They go into `args.cni.ips` as well, without prefix
-    /// length, which address plugins read without declaring anything.
+    /// Wanted addresses. They go into `args.cni.ips` as well, which address plugins
+    /// read without declaring anything; a prefix as long as the address is left out
+    /// there, since old ones take no other.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ips: Vec<IpNet>,
     /// Wanted hardware address.
@@ -103,7 +104,10 @@ impl Join {
 
     /// The standard input of one plugin: its object with the network's name and
     /// version, the previous result, and what was asked for.
-    pub(crate) fn stdin(
+    ///
+    /// # Errors
+    /// [`CniError::Config`] where the plugin's object has what is ours to fill in.
+    pub fn stdin(
         &self,
         config: &NetworkConfig,
         plugin: &PluginConfig,
@@ -141,7 +145,7 @@ impl Join {
             args.insert(MESOS.to_owned(), json!({"network_info": info}));
         }
         if !self.capabilities.ips.is_empty() {
-            let ips: Vec<IpAddr> = self.capabilities.ips.iter().map(IpNet::addr).collect();
+            let ips: Vec<String> = self.capabilities.ips.iter().map(shortest).collect();
             let cni = args.entry("cni").or_insert_with(|| json!({}));
             if let Value::Object(cni) = cni {
                 cni.insert("ips".to_owned(), json!(ips));
@@ -151,15 +155,22 @@ impl Join {
     }
 }
 
-/// What every command sends: the plugin's object without `capabilities`, and with
-/// the network's name and version.
-pub(crate) fn base(config: &NetworkConfig, plugin: &PluginConfig) -> Map<String, Value> {
-    let mut object = plugin.object.clone();
-    for reserved in ["capabilities", "prevResult", "runtimeConfig"] {
-        object.remove(reserved);
+fn shortest(net: &IpNet) -> String {
+    if net.prefix_len() == net.max_prefix_len() {
+        net.addr().to_string()
+    } else {
+        net.to_string()
     }
+}
+
+/// What every command sends: the plugin's object without what is ours to fill in, and
+/// with the network's name and the version that the plugin is spoken to in.
+pub(crate) fn base(config: &NetworkConfig, plugin: &PluginConfig) -> Map<String, Value> {
+    let reserved = ["capabilities", "prevResult", "runtimeConfig"];
+    let mut object = plugin.object.clone();
+    object.retain(|key, _| !reserved.contains(&key.as_str()) && !key.starts_with("cni.dev/"));
     object.insert("name".to_owned(), config.name.clone().into());
-    object.insert("cniVersion".to_owned(), config.version.to_string().into());
+    object.insert("cniVersion".to_owned(), plugin.version.to_string().into());
     object
 }
 

@@ -3,8 +3,10 @@
 //! Speaks versions 0.1 to 1.1 of the Container Network Interface: reads
 //! configurations and lists of them, runs the plugins of a network in order, gives
 //! results of every version one form, and keeps a record of what was done, so that
-//! a crashed or restarted daemon can still undo it. Plugins are told what Mesos
-//! told them (`args."org.apache.mesos".network_info`) and what libcni tells them.
+//! a crashed or restarted daemon can still undo it. It asks plugins which versions
+//! they speak and whether they are ready, and collects what nobody uses any more.
+//! Plugins are told what Mesos told them (`args."org.apache.mesos".network_info`) and
+//! what libcni tells them.
 //!
 //! It never makes a network namespace, never picks a network, and never trusts a
 //! plugin: each has a time limit, an output limit and a process group to be killed.
@@ -31,7 +33,11 @@
 //! # }
 //! ```
 
+mod agree;
+mod chain;
+mod collect;
 mod config;
+mod convert;
 mod directory;
 mod error;
 mod join;
@@ -39,10 +45,14 @@ mod plugin;
 mod record;
 mod result;
 mod runtime;
+mod spoken;
+mod turns;
 mod verbs;
 mod version;
 
+pub use collect::Collection;
 pub use config::{NetworkConfig, PluginConfig};
+pub use convert::convert;
 pub use directory::{ConfigFile, configurations, find};
 pub use error::CniError;
 pub use join::{Bandwidth, Capabilities, DnsRequest, Join, PortMap};

@@ -3,9 +3,11 @@
 //! A plugin is somebody else's program that runs as root. It may hang, flood us,
 //! print rubbish or leave processes behind, and none of this may hold up more than
 //! its own container. It runs in a process group of its own, so that what it
-//! started dies with it when its time is over.
+//! started dies with it when its time is over. What leaves the group, as daemons do,
+//! lives on, but is not waited for beyond the limit either.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -14,8 +16,9 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::{Child, Command};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::CniError;
@@ -30,6 +33,8 @@ const QUOTED: usize = 300;
 /// still open for writing, as happens while plugins are being installed.
 const BUSY_TRIES: u32 = 25;
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
+/// How long pipes that a plugin left open are listened to after its end.
+const GRACE: Duration = Duration::from_millis(100);
 /// How long a killed plugin may take to be gone.
 const KILL_WAIT: Duration = Duration::from_secs(2);
 /// `PATH` of plugins when we have none ourselves.
@@ -108,7 +113,7 @@ impl Run<'_> {
                     sleep(BUSY_PAUSE).await;
                 }
                 // A script whose first line is no `#!`: Mesos ran those by the shell.
-                Some(Errno::ENOEXEC) => {
+                Some(Errno::ENOEXEC) if is_text(self.path) => {
                     let mut shell = self.command(Path::new("/bin/sh"), Some(self.path));
                     return shell.spawn().map_err(|source| self.spawn_error(source));
                 }
@@ -141,7 +146,11 @@ impl Run<'_> {
         command
     }
 
-    /// Feeds the plugin and listens to it until it closed its outputs and ended.
+    /// Feeds the plugin and listens to it until it closed its output and ended.
+    ///
+    /// What it leaves running may keep its input and its standard error; those are
+    /// given up shortly after its end. Who keeps its standard output is waited for, to
+    /// the limit, since there may be more of the result to come.
     async fn converse(
         &self,
         child: &mut Child,
@@ -149,20 +158,34 @@ impl Run<'_> {
         stderr: &mut Vec<u8>,
     ) -> Result<ExitStatus, CniError> {
         let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let feed = async {
-            if let Some(mut stdin) = stdin {
-                match stdin.write_all(self.stdin).await {
-                    // Not every plugin reads its configuration at every command.
-                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                        return Err(self.pipe_error(error));
-                    }
-                    _ => {}
-                }
-            }
-            Ok(())
+        let ended = Notify::new();
+        let result = async {
+            self.read_all(out, stdout).await?;
+            let status = child.wait().await.map_err(|error| self.pipe_error(error))?;
+            ended.notify_one();
+            Ok(status)
         };
-        tokio::try_join!(feed, self.read_all(out, stdout), self.read_end(err, stderr))?;
-        child.wait().await.map_err(|error| self.pipe_error(error))
+        let beside = async {
+            let given_up = async {
+                ended.notified().await;
+                sleep(GRACE).await;
+            };
+            tokio::select! {
+                both = async { tokio::try_join!(self.feed(stdin), self.read_end(err, stderr)) } => both.map(|_| ()),
+                () = given_up => Ok(()),
+            }
+        };
+        let (status, ()) = tokio::try_join!(result, beside)?;
+        Ok(status)
+    }
+
+    async fn feed(&self, to: Option<impl AsyncWrite + Unpin>) -> Result<(), CniError> {
+        let Some(mut to) = to else { return Ok(()) };
+        match to.write_all(self.stdin).await {
+            // Not every plugin reads its configuration at every command.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(self.pipe_error(error)),
+            _ => Ok(()),
+        }
     }
 
     async fn read_all(
@@ -266,6 +289,15 @@ impl Run<'_> {
             detail,
         }
     }
+}
+
+/// Whether a file begins as text: what is none, such as a program for another
+/// machine, must not be run by a shell.
+fn is_text(path: &Path) -> bool {
+    let mut begin = [0; 128];
+    let read = File::open(path).and_then(|mut file| file.read(&mut begin));
+    let begin = begin.get(..read.unwrap_or(0)).unwrap_or_default();
+    !begin.starts_with(b"\x7fELF") && !begin.contains(&0)
 }
 
 /// A process group that dies when it is dropped, unless it was let go.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::{check_ifname, check_name};
-use crate::{AddResult, CniError, Join, NetworkConfig};
+use crate::{AddResult, CniError, Join, NetworkConfig, Version};
 
 /// A joined network, or an attempt at one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,10 @@ pub struct Record {
     pub join: Join,
     /// The network's configuration at that time, as JSON.
     pub(crate) config: Value,
+    /// The version that each plugin was spoken to in; absent in records that older
+    /// daemons wrote, where it is the configuration's.
+    #[serde(default)]
+    pub(crate) versions: Vec<String>,
     /// The last plugin's result as printed; absent until ADD succeeded.
     pub(crate) result: Option<Value>,
     /// Why leaving failed, if it was tried.
@@ -46,6 +50,11 @@ impl Record {
         Self {
             join: join.clone(),
             config: config.to_value(),
+            versions: config
+                .plugins
+                .iter()
+                .map(|plugin| plugin.version.to_string())
+                .collect(),
             result: None,
             failure: None,
         }
@@ -60,7 +69,16 @@ impl Record {
             "recorded for {} of {}",
             self.join.ifname, self.join.container
         );
-        NetworkConfig::from_value(self.config.clone(), &origin)
+        let mut config = NetworkConfig::from_value(self.config.clone(), &origin)?;
+        for (plugin, version) in config.plugins.iter_mut().zip(&self.versions) {
+            plugin.version = Version::parse(version).unwrap_or(plugin.version);
+        }
+        Ok(config)
+    }
+
+    /// The network's name.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.config.get("name")?.as_str()
     }
 
     /// What was assigned, if ADD succeeded.

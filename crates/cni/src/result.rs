@@ -89,7 +89,11 @@ impl AddResult {
             dns: raw.dns,
             ..Self::default()
         };
-        for ip in [raw.ip4, raw.ip6].into_iter().flatten() {
+        // A plugin that prints both forms means the same by them.
+        let old = [raw.ip4, raw.ip6]
+            .into_iter()
+            .filter(|_| raw.ips.is_empty());
+        for ip in old.flatten() {
             let gateway = gateway(ip.gateway.as_deref())?;
             result.ips.push(AssignedIp {
                 address: network(&ip.ip)?,
@@ -179,7 +183,7 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 }
 
 /// An address with a prefix length; without one it stands for itself alone.
-fn network(text: &str) -> Result<IpNet, String> {
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     text.parse()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
         .map_err(|_| format!("'{text}' is not an address with a prefix length"))

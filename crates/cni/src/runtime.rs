@@ -3,29 +3,39 @@
 //! Duties that the specification leaves to a runtime, and how they are met:
 //! - DEL gets the configuration that ADD got: the record holds it.
 //! - DEL follows every ADD, a failed one too: at once, for every plugin tried, in
-//!   reverse; what cannot be undone keeps its record.
+//!   reverse; what cannot be undone keeps its record. Where the specification ends at
+//!   the first plugin whose DEL fails, the others are asked all the same.
 //! - An interface is not added twice without a DEL between: the record refuses it.
+//! - A network is not collected while somebody joins or leaves it (`turns`).
 //! - One operation at a time for a container is the caller's duty.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::chain::{Tried, with_cause};
 use crate::plugin::{Run, locate};
-use crate::{AddResult, CniError, Join, NetworkConfig, PluginConfig, Record, Records, Version};
-
-/// Error code of the specification: "the container is unknown, nothing to clean up".
-const UNKNOWN_CONTAINER: u64 = 3;
+use crate::spoken::Answers;
+use crate::turns::Turns;
+use crate::{AddResult, CniError, Join, NetworkConfig, PluginConfig, Record, Records};
 
 /// Runs plugins and keeps records of what they did.
 ///
 /// Plugins run in the network namespace of the thread that polls these futures.
+/// Clones share their locks; a second runtime with the same records does not.
 #[derive(Debug, Clone)]
 pub struct Runtime {
     pub(crate) plugin_dirs: Vec<PathBuf>,
     pub(crate) records: Records,
     pub(crate) limit: Duration,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What clones of a runtime have in common.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) turns: Turns,
+    pub(crate) answers: Answers,
 }
 
 impl Runtime {
@@ -37,6 +47,7 @@ impl Runtime {
             plugin_dirs,
             records,
             limit,
+            shared: Arc::default(),
         }
     }
 
@@ -61,28 +72,31 @@ impl Runtime {
 
     /// ADD: joins a network and returns what was assigned.
     ///
+    /// What can be found out before is: names, programs, versions, and what the
+    /// configuration must leave to us. Nothing was done then.
+    ///
     /// # Errors
     /// The first plugin's failure, with everything undone; [`CniError::RollBack`]
     /// when that failed too and the record waits for [`Runtime::leave`].
     pub async fn join(&self, config: &NetworkConfig, join: &Join) -> Result<AddResult, CniError> {
         join.check()?;
+        for plugin in &config.plugins {
+            join.stdin(config, plugin, None)?;
+        }
         if let Some(missing) = self.missing(config).into_iter().next() {
             return Err(missing);
         }
-        let (container, ifname) = (join.container.clone(), join.ifname.clone());
-        if self
-            .on_disk(move |records| records.read(&container, &ifname))
-            .await?
-            .is_some()
-        {
+        let config = self.agreed(config).await?;
+        let _turn = self.shared.turns.turn(&config.name).await;
+        if self.read(&join.container, &join.ifname).await?.is_some() {
             let (container, ifname) = (join.container.clone(), join.ifname.clone());
             return Err(CniError::AlreadyAttached { container, ifname });
         }
-        let intent = Record::new(config, join);
+        let intent = Record::new(&config, join);
         self.write(intent.clone()).await?;
 
         let mut tried = Tried::default();
-        let outcome = match self.add_all(config, join, &mut tried).await {
+        let outcome = match self.add_all(&config, join, &mut tried).await {
             Ok(result) => {
                 let record = Record {
                     result: tried.previous.clone(),
@@ -94,12 +108,13 @@ impl Runtime {
         };
         match outcome {
             Ok(result) => Ok(result),
-            Err(failure) => Err(self.roll_back(intent, config, tried, failure).await),
+            Err(failure) => Err(self.roll_back(intent, &config, tried, failure).await),
         }
     }
 
     /// DEL: leaves a network as it was recorded; without a record there is nothing
-    /// to do. `netns` is absent when the namespace is gone.
+    /// to do. `netns` is absent when the namespace is gone; a path that is no
+    /// namespace any more, such as after a reboot, counts as absent.
     ///
     /// # Errors
     /// [`CniError::Leave`] with every plugin's failure, after all were tried.
@@ -109,58 +124,31 @@ impl Runtime {
         ifname: &str,
         netns: Option<&Path>,
     ) -> Result<(), CniError> {
-        let (id, name) = (container.to_owned(), ifname.to_owned());
-        let Some(record) = self
-            .on_disk(move |records| records.read(&id, &name))
-            .await?
-        else {
+        let Some(record) = self.read(container, ifname).await? else {
             return Ok(());
         };
+        let network = record.network()?.name;
+        let _turn = self.shared.turns.turn(&network).await;
+        // A collection may have undone it meanwhile.
+        match self.read(container, ifname).await? {
+            Some(record) => self.undo(record, netns).await,
+            None => Ok(()),
+        }
+    }
+
+    /// DEL of all plugins of a record, last one first.
+    pub(crate) async fn undo(&self, record: Record, netns: Option<&Path>) -> Result<(), CniError> {
         let config = record.network()?;
-        let mut plugins: Vec<&PluginConfig> = config.plugins.iter().collect();
-        plugins.reverse();
+        let plugins: Vec<&PluginConfig> = config.plugins.iter().rev().collect();
+        let previous = record.result.as_ref();
         let problems = self
-            .del_all(
-                &config,
-                &record.join,
-                &plugins,
-                record.result.as_ref(),
-                netns,
-            )
+            .del_all(&config, &record.join, &plugins, previous, netns)
             .await;
         let network = config.name.clone();
         if self.settle(record, problems.clone()).await? {
             return Ok(());
         }
         Err(CniError::Leave { network, problems })
-    }
-
-    async fn add_all(
-        &self,
-        config: &NetworkConfig,
-        join: &Join,
-        tried: &mut Tried,
-    ) -> Result<AddResult, CniError> {
-        let mut result = AddResult::default();
-        for plugin in &config.plugins {
-            let stdin = join.stdin(config, plugin, tried.previous.as_ref())?;
-            let path = locate(&plugin.kind, &self.plugin_dirs)?;
-            let env = self.env("ADD", Some(join), Some(&join.netns));
-            let run = self.run(plugin, &path, "ADD", &env, &stdin);
-            let printed = run.output().await;
-            // What could not be started did nothing that would have to be undone.
-            tried.count += usize::from(!matches!(printed, Err(CniError::Spawn { .. })));
-            let mut value = run.json(&printed?)?;
-            result = AddResult::from_value(&value).map_err(|detail| run.unusable(detail))?;
-            if let Some(object) = value.as_object_mut() {
-                // A result without a version is one in the configuration's.
-                object
-                    .entry("cniVersion")
-                    .or_insert_with(|| config.version.to_string().into());
-            }
-            tried.previous = Some(value);
-        }
-        Ok(result)
     }
 
     async fn roll_back(
@@ -182,52 +170,9 @@ impl Runtime {
             Ok(false) => CniError::RollBack { failure, problems },
             Err(error) => CniError::RollBack {
                 failure,
-                problems: vec![error.to_string()],
+                problems: vec![with_cause(&error)],
             },
         }
-    }
-
-    /// DEL of the plugins given, in that order, past errors, which are returned.
-    async fn del_all(
-        &self,
-        config: &NetworkConfig,
-        join: &Join,
-        plugins: &[&PluginConfig],
-        previous: Option<&Value>,
-        netns: Option<&Path>,
-    ) -> Vec<String> {
-        let previous = previous.filter(|_| config.version >= Version::CHECK);
-        let mut problems = Vec::new();
-        for plugin in plugins {
-            match self.one(config, join, plugin, "DEL", previous, netns).await {
-                Ok(())
-                | Err(CniError::Plugin {
-                    code: UNKNOWN_CONTAINER,
-                    ..
-                }) => {}
-                Err(error) => problems.push(with_cause(&error)),
-            }
-        }
-        problems
-    }
-
-    /// One command of which no result is wanted.
-    pub(crate) async fn one(
-        &self,
-        config: &NetworkConfig,
-        join: &Join,
-        plugin: &PluginConfig,
-        verb: &'static str,
-        previous: Option<&Value>,
-        netns: Option<&Path>,
-    ) -> Result<(), CniError> {
-        let stdin = join.stdin(config, plugin, previous)?;
-        let path = locate(&plugin.kind, &self.plugin_dirs)?;
-        let env = self.env(verb, Some(join), netns);
-        self.run(plugin, &path, verb, &env, &stdin)
-            .output()
-            .await
-            .map(|_| ())
     }
 
     pub(crate) fn run<'a>(
@@ -248,7 +193,13 @@ impl Runtime {
         }
     }
 
-    /// Environment of a command; GC, STATUS and VERSION are about no container.
+    /// Environment of a command, beside `PATH`; GC, STATUS and VERSION are about no
+    /// container.
+    ///
+    /// `CNI_ARGS` is not set, as Mesos did not set it. Its successors, `args` and
+    /// capabilities, carry all that we have to say; and `IP=`, the one key that plugins
+    /// still read, has no form that all of them take: some refuse an address with a
+    /// prefix length, others one without.
     pub(crate) fn env(
         &self,
         verb: &str,
@@ -292,6 +243,12 @@ impl Runtime {
         self.on_disk(move |records| records.write(&record)).await
     }
 
+    async fn read(&self, container: &str, ifname: &str) -> Result<Option<Record>, CniError> {
+        let (container, ifname) = (container.to_owned(), ifname.to_owned());
+        self.on_disk(move |records| records.read(&container, &ifname))
+            .await
+    }
+
     /// Runs file work away from the async threads: syncing may take long.
     pub(crate) async fn on_disk<T: Send + 'static>(
         &self,
@@ -306,22 +263,5 @@ impl Runtime {
                 source: std::io::Error::other(error),
             }),
         }
-    }
-}
-
-/// How far an ADD came.
-#[derive(Default)]
-struct Tried {
-    /// Plugins that were started, the failed one included.
-    count: usize,
-    /// The last good result.
-    previous: Option<Value>,
-}
-
-/// An error with its cause on one line, for lists of problems.
-fn with_cause(error: &CniError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }

@@ -13,6 +13,12 @@ pub struct Version {
 impl Version {
     /// What a configuration without a version means.
     pub const OLDEST: Self = Self::new(0, 1, 0);
+    /// First version with VERSION.
+    pub(crate) const ASKED: Self = Self::new(0, 2, 0);
+    /// First version with lists of addresses, interfaces and chains of plugins.
+    pub(crate) const LISTS: Self = Self::new(0, 3, 0);
+    /// First version in which an address does not say its family.
+    pub(crate) const PLAIN: Self = Self::new(1, 0, 0);
     /// First version with CHECK, and with a previous result at DEL.
     pub const CHECK: Self = Self::new(0, 4, 0);
     /// First version with GC and STATUS; the newest we speak.
@@ -32,7 +38,11 @@ impl Version {
         if text.is_empty() {
             return Some(Self::OLDEST);
         }
-        let mut parts = text.split('.').map(|part| part.parse().ok());
+        // Parsing a number takes a leading '+', which a version must not have.
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let mut parts = text
+            .split('.')
+            .map(|part| part.parse().ok().filter(|_| digits(part)));
         let version = Self::new(parts.next()??, parts.next()??, parts.next()??);
         parts.next().is_none().then_some(version)
     }
@@ -67,6 +77,7 @@ mod tests {
             "a.b.c",
             "1.0.0-rc1",
             "-1.0.0",
+            "+1.0.0",
             "99999999999.0.0",
         ] {
             assert_eq!(parse(bad), None, "{bad}");

@@ -100,6 +100,131 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn wrong_types_are_refused_wherever_they_are() {
+    // Every key that we read, with every value that it must not have.
+    let values = [
+        "7",
+        "-1.5",
+        "true",
+        "\"no\"",
+        "[]",
+        "[7]",
+        "{}",
+        "{\"a\": 7}",
+    ];
+    let boolean = ["true"];
+    let text = ["\"no\""];
+    let object = ["{}"];
+    for (key, fine) in [
+        ("name", &text[..]),
+        ("type", &text),
+        ("cniVersion", &[]),
+        ("cniVersions", &["[]"]),
+        ("disableCheck", &boolean),
+        ("disableGC", &boolean),
+        ("loadOnlyInlinedPlugins", &boolean),
+        ("args", &["{}", "{\"a\": 7}"]),
+        ("ipam", &["{}", "{\"a\": 7}"]),
+        ("capabilities", &object),
+        ("plugins", &[]),
+    ] {
+        for value in values {
+            let mut object: serde_json::Value =
+                serde_json::from_str(r#"{"name": "x", "type": "a"}"#).unwrap();
+            object[key] = serde_json::from_str(value).unwrap();
+            let problem = parse(&object.to_string());
+            assert_eq!(
+                problem.is_ok(),
+                fine.contains(&value),
+                "{object}: {problem:?}"
+            );
+        }
+    }
+    for text in [
+        r#"{"name": "x", "type": "a", "ipam": {"type": 7}}"#,
+        r#"{"name": "x", "type": "a", "capabilities": {"mac": "yes"}}"#,
+        r#"{"name": "x", "plugins": null, "loadOnlyInlinedPlugins": true}"#,
+        r#"{"name": "x", "plugins": [null]}"#,
+    ] {
+        parse(text).unwrap_err();
+    }
+    for null in [
+        "cniVersion",
+        "cniVersions",
+        "disableGC",
+        "args",
+        "ipam",
+        "capabilities",
+    ] {
+        parse(&format!(r#"{{"name": "x", "type": "a", "{null}": null}}"#)).unwrap();
+    }
+}
+
+#[test]
+fn versions_that_are_none_are_refused_and_newer_ones_left_out() {
+    let offered = |text: &str| {
+        let config = parse(&format!(r#"{{"name": "x", "type": "a", {text}}}"#))?;
+        let all = config.offered.iter().map(ToString::to_string);
+        Ok(all.collect::<Vec<_>>().join(" "))
+    };
+    for (text, expected) in [
+        (
+            r#""cniVersions": ["0.4.0", "1.1.0", "0.4.0", "1.2.0"]"#,
+            "1.1.0 0.4.0",
+        ),
+        (
+            r#""cniVersions": ["1.0.0"], "cniVersion": "0.3.1""#,
+            "1.0.0 0.3.1",
+        ),
+        (r#""cniVersions": ["1.0.0"], "cniVersion": """#, "1.0.0"),
+        (r#""cniVersions": []"#, "0.1.0"),
+    ] {
+        assert_eq!(offered(text), Ok(expected.to_owned()), "{text}");
+    }
+    for (text, expected) in [
+        (r#""cniVersion": "v1.0""#, "'v1.0' is not of the form"),
+        (r#""cniVersions": ["1.0.0", "x"]"#, "'x' is not of the form"),
+        (
+            r#""cniVersions": ["2.0.0", "1.2.0"]"#,
+            "2.0.0, 1.2.0 is not one up to",
+        ),
+        (r#""cniVersions": "1.0.0""#, "not a list of texts"),
+        (r#""cniVersions": [1.0]"#, "not a list of texts"),
+    ] {
+        let problem: String = offered(text).unwrap_err();
+        assert!(problem.contains(expected), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn names_that_are_paths_are_refused() {
+    for name in [
+        "../x", "/etc/x", "a/b", ".", "..", "", "a\\\\b", "a b", "-x", "a\\u0000",
+    ] {
+        for text in [
+            format!(r#"{{"name": "{name}", "type": "a"}}"#),
+            format!(r#"{{"name": "{name}", "plugins": [{{"type": "a"}}]}}"#),
+        ] {
+            let problem = parse(&text).unwrap_err();
+            assert!(problem.contains("network name"), "{text}: {problem}");
+        }
+    }
+}
+
+#[test]
+fn deep_and_doubled_json_is_survived() {
+    let deep = "[".repeat(200_000);
+    let problem = parse(&format!(r#"{{"name": "x", "type": "a", "x": {deep}"#)).unwrap_err();
+    assert!(problem.contains("recursion limit"), "{problem}");
+    // As in Go, the last of a doubled key counts.
+    let config = parse(r#"{"name": "x", "name": "y", "type": "a", "type": "b"}"#).unwrap();
+    assert_eq!(
+        (config.name.as_str(), config.plugins[0].kind.as_str()),
+        ("y", "b")
+    );
+}
+
+#[test]
 fn arguments_obey_the_specification() {
     for name in ["a", "web.1", "a_b.instance-1._app.1"] {
         check_name("container id", name).unwrap();
@@ -134,13 +259,22 @@ proptest! {
     fn what_is_recorded_reads_back_the_same(
         name in "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,20}",
         kinds in proptest::collection::vec("[a-z]{1,8}", 1..4),
-        check in any::<bool>(),
+        offered in proptest::sample::subsequence(vec!["0.1.0", "0.3.1", "1.0.0", "1.1.0"], 0..4),
+        own in proptest::option::of("0\\.[1-4]\\.0|1\\.[01]\\.0"),
+        capabilities in proptest::collection::btree_map("[a-z]{1,4}", any::<bool>(), 0..4),
+        switches in any::<[bool; 3]>(),
     ) {
-        let plugins: Vec<Value> =
-            kinds.iter().map(|kind| serde_json::json!({"type": kind, "mtu": 7})).collect();
-        let value = serde_json::json!(
-            {"name": name, "cniVersion": "1.0.0", "disableCheck": check, "plugins": plugins});
+        let plugins: Vec<Value> = kinds
+            .iter()
+            .map(|kind| serde_json::json!({"type": kind, "capabilities": capabilities}))
+            .collect();
+        let value = serde_json::json!({"name": name, "cniVersion": own, "cniVersions": offered,
+            "disableCheck": switches[0], "disableGC": switches[1].to_string(),
+            "loadOnlyInlinedPlugins": switches[2], "plugins": plugins});
         let config = NetworkConfig::from_value(value, "x").unwrap();
+        prop_assert_eq!(Some(&config.version), config.offered.first());
+        let on = capabilities.into_iter().filter_map(|(name, on)| on.then_some(name));
+        prop_assert_eq!(&config.plugins[0].capabilities, &on.collect());
         prop_assert_eq!(NetworkConfig::from_value(config.to_value(), "x").unwrap(), config);
     }
 }

@@ -67,11 +67,12 @@ impl Lab {
         .unwrap();
     }
 
-    /// The commands run since the last time, in order.
+    /// The commands run since the last time, in order, but for VERSION.
     pub(crate) fn calls(&self) -> Vec<String> {
         let log = fs::read_to_string(self.bin("log")).unwrap_or_default();
         let _ = fs::remove_file(self.bin("log"));
-        log.lines().map(ToOwned::to_owned).collect()
+        let commands = log.lines().filter(|line| !line.ends_with(" VERSION"));
+        commands.map(ToOwned::to_owned).collect()
     }
 
     pub(crate) fn stdin(&self, call: &str) -> Value {
@@ -146,4 +147,11 @@ pub(crate) fn wait_until_dead(file: &Path) {
         }
         std::thread::yield_now();
     }
+}
+
+/// Ends the process whose id is in the file.
+pub(crate) fn kill(file: &Path) {
+    let id: i32 = fs::read_to_string(file).unwrap().trim().parse().unwrap();
+    let id = nix::unistd::Pid::from_raw(id);
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGKILL).unwrap();
 }
