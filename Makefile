@@ -17,7 +17,7 @@ setup: ## Install the Debian packages that are missing
 
 .PHONY: build
 build: setup ## Build the release binaries
-	$(CARGO) build --release --locked --bin sealane
+	$(CARGO) build --release --locked --bin sealane --bin sealane-cni
 
 .PHONY: demo
 demo: build ## The main job on this host, step by step; DEMO_ONCE=1 ends after the last step
@@ -52,5 +52,5 @@ fmt: ## Format everything
 .PHONY: bench
 bench: ## Measure beside peers; ONLY=name for one
 	@scripts/setup.sh build run bench
-	$(CARGO) build --release --locked --bin sealane
+	$(CARGO) build --release --locked --bin sealane --bin sealane-cni
 	$(CARGO) run --release --locked -p sealane-bench -- $(if $(ONLY),--only $(ONLY))

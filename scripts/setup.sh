@@ -16,8 +16,8 @@ set -euo pipefail
 build="clang llvm libelf-dev zlib1g-dev pkg-config protobuf-compiler gcc libc6-dev make"
 run="iproute2 iptables nftables docker.io containerd runc containernetworking-plugins busybox-static util-linux curl jq ca-certificates"
 dev="clang-format libclang-rt-14-dev dnsutils"
-test="golang-go musl-tools nodejs openjdk-17-jdk-headless python3"
-bench="haproxy"
+test="golang-go musl-tools nodejs openjdk-17-jdk-headless python3 docker-registry skopeo apache2-utils openssl xz-utils bzip2 podman"
+bench="haproxy dnsmasq-base unbound dnsperf"
 
 check=
 groups=()

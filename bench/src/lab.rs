@@ -180,6 +180,12 @@ fn config(host: &Host) -> PathBuf {
 
 fn configuration(host: &Host, docker: Option<&Dockerd>, containerd: Option<&Containerd>) -> String {
     let engine = |name: &str, socket: Option<PathBuf>| match socket {
+        Some(socket) if name == "docker" => format!(
+            // All Dockers of a machine find their plugins in one directory.
+            "[docker]\nsocket = '{}'\ndriver = '{}'\n",
+            socket.display(),
+            host.netns_name()
+        ),
         Some(socket) => format!("[{name}]\nsocket = '{}'\n", socket.display()),
         None => format!("[{name}]\nenabled = false\n"),
     };

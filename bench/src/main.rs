@@ -13,11 +13,14 @@ mod capacity;
 mod change;
 mod daemon;
 mod datagram;
+mod dns;
+mod endpoints;
 mod failing;
 mod figures;
 mod flow;
 mod forward;
 mod lab;
+mod leaks;
 mod loading;
 mod parts;
 mod peers;
@@ -29,6 +32,7 @@ mod rolling;
 mod site;
 mod slow;
 mod startup;
+mod traffic;
 mod way;
 
 use std::io::Write;
@@ -44,7 +48,7 @@ use results::Measurement;
 type Benchmark = (&'static str, fn() -> Result<Vec<Measurement>>);
 
 /// All measurements, those of the datapath first.
-const BENCHMARKS: [Benchmark; 18] = [
+const BENCHMARKS: [Benchmark; 22] = [
     ("connect-rate", rate::connect_rate),
     ("reply-rate", rate::reply_rate),
     ("connect-rate-10000", rate::connect_rate_many),
@@ -61,6 +65,10 @@ const BENCHMARKS: [Benchmark; 18] = [
     ("change-propagation", propagation::change_propagation),
     ("start-to-vip-native", startup::native),
     ("start-to-vip-docker", startup::docker),
+    ("dns-queries", dns::queries),
+    ("endpoint", endpoints::endpoints),
+    ("container-traffic", traffic::container_traffic),
+    ("two-hundred", leaks::two_hundred),
     ("daemon-memory", daemon::hundred),
     ("daemon-memory-1000", daemon::thousand),
 ];

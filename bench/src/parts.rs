@@ -4,11 +4,13 @@
 //! programs see. A server prints its address; a client prints what it did, as JSON.
 
 pub(crate) mod acceptor;
+pub(crate) mod asker;
 pub(crate) mod connector;
 pub(crate) mod crowd;
 pub(crate) mod echo;
 pub(crate) mod gate;
 pub(crate) mod holder;
+pub(crate) mod namer;
 pub(crate) mod pacer;
 pub(crate) mod reflector;
 pub(crate) mod sender;
@@ -27,6 +29,9 @@ pub(crate) enum Part {
     /// Accepts connections and counts them
     #[command(hide = true)]
     Acceptor(acceptor::Arguments),
+    /// Asks for names at a steady pace
+    #[command(hide = true)]
+    Asker(asker::Arguments),
     /// Connects, again and again
     #[command(hide = true)]
     Connector(connector::Arguments),
@@ -42,6 +47,9 @@ pub(crate) enum Part {
     /// Holds a datapath and applies tables
     #[command(hide = true)]
     Holder(holder::Arguments),
+    /// Serves names
+    #[command(hide = true)]
+    Namer(namer::Arguments),
     /// Connects at a steady pace
     #[command(hide = true)]
     Pacer(pacer::Arguments),
@@ -67,11 +75,13 @@ impl Part {
     pub(crate) fn run(&self) -> Result<()> {
         match self {
             Self::Acceptor(arguments) => acceptor::run(arguments),
+            Self::Asker(arguments) => asker::run(arguments),
             Self::Connector(arguments) => connector::run(arguments),
             Self::Crowd(arguments) => crowd::run(arguments),
             Self::Echo(arguments) => echo::run(arguments),
             Self::Gate(arguments) => gate::run(arguments),
             Self::Holder(arguments) => holder::run(arguments),
+            Self::Namer(arguments) => namer::run(arguments),
             Self::Pacer(arguments) => pacer::run(arguments),
             Self::Reflector(arguments) => reflector::run(arguments),
             Self::Sender(arguments) => sender::run(arguments),

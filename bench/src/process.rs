@@ -39,7 +39,7 @@ impl Running {
 
     /// Nanoseconds that its threads have had a core (`/proc/PID/task/TID/schedstat`);
     /// 0 where the kernel does not tell.
-    fn busy(&self) -> u64 {
+    pub(crate) fn busy(&self) -> u64 {
         let threads = fs::read_dir(format!("/proc/{}/task", self.id()));
         let threads = threads.into_iter().flatten().flatten();
         threads.filter_map(|thread| on_core(&thread.path())).sum()

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::counts::Counts;
 use crate::housekeeping::chain;
+use crate::owners::Denials;
 use crate::report::Reports;
 use crate::services::Kernel;
 use crate::trace::Trace;
@@ -35,6 +36,8 @@ pub(crate) struct Hearing {
     pub(crate) decisions: mpsc::Sender<Decision>,
     /// Who learns of decisions that found no room.
     pub(crate) trace: Trace,
+    /// Who learns of binds that were refused.
+    pub(crate) denials: Denials,
     pub(crate) reports: Reports,
 }
 
@@ -108,6 +111,7 @@ impl Hearing {
                     self.trace.miss(1);
                 }
             }
+            Event::Denied(denied) => self.denials.note(denied),
         }
     }
 }

@@ -50,14 +50,12 @@ impl Housekeeping {
     async fn reconcile(&self) {
         let began = Instant::now();
         let mut failures = Vec::new();
-        let did = match networks::ensure_forwarding().await {
-            Ok(Forwarding::Added) => Some("let our interfaces through Docker's rules".to_owned()),
-            Ok(_) => None,
-            Err(error) => {
-                failures.push(chain(&error));
-                None
-            }
-        };
+        let mut did = Vec::new();
+        match networks::ensure_forwarding().await {
+            Ok(Forwarding::Added) => did.push("let our interfaces through others' rules"),
+            Ok(_) => {}
+            Err(error) => failures.push(chain(&error)),
+        }
         for id in self.networks.leftovers().await {
             if !self.is_known(&id)
                 && let Err(error) = self.networks.detach(&id).await
@@ -72,6 +70,12 @@ impl Housekeeping {
                 .iter()
                 .map(|error| chain(error)),
         );
+        match self.networks.settle_host_ports().await {
+            Ok(true) => did.push("wrote the rules of host ports anew"),
+            Ok(false) => {}
+            Err(error) => failures.push(chain(&error)),
+        }
+        let did = (!did.is_empty()).then(|| did.join("; "));
         self.reports.note("networks", began, did, failures);
     }
 

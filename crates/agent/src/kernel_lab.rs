@@ -227,6 +227,8 @@ pub(crate) fn capacities() -> Capacities {
         strays: 64,
         affinity: 64,
         exempt: 16,
+        tenants: 64,
+        owners: 64,
     }
 }
 

@@ -7,24 +7,26 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use datapath::Datapath;
-use engines::{Discovery, Engine, EngineError, LogStream};
+use engines::{Discovery, Engine, EngineError, LogStream, VirtualNetworks};
 use ipnet::IpNet;
 use mesos::ContainerType;
-use model::{NodeId, TaskId};
-use networks::Networks;
+use model::{NodeId, Occupied, TaskId};
+use networks::{Fabric, Networks};
 use store::{Mirror, Records};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use vip::{ServiceTable, VipRanges};
+use vip::{GroupTable, ServiceTable, VipRanges};
 
 use crate::attendants::Attendants;
+use crate::blocks::{self, PluginFiles, Troubles};
 use crate::counts::Counts;
 use crate::externals::Externals;
+use crate::groups::Guard;
 use crate::hints::Hints;
-use crate::housekeeping::Housekeeping;
-use crate::neighbours::Neighbours;
+use crate::networking;
 use crate::node::{self, NodeOptions};
+use crate::owners::Denials;
 use crate::places::Places;
 use crate::placing::placing;
 use crate::report::Reports;
@@ -56,6 +58,11 @@ impl Engines {
         self.docker.iter().chain(&self.native)
     }
 
+    /// Where Docker is told of virtual networks.
+    pub(crate) fn virtual_networks(&self) -> Option<Arc<dyn VirtualNetworks>> {
+        self.docker.clone().and_then(Engine::virtual_networks)
+    }
+
     /// What is seen of containers that somebody else started.
     pub(crate) fn discovery(&self) -> Option<Arc<dyn Discovery>> {
         self.docker.clone().and_then(Engine::discovery)
@@ -83,6 +90,12 @@ pub struct AgentOptions {
     pub engines: Engines,
     /// Networks of native containers; absent without that engine.
     pub networks: Option<Networks>,
+    /// Virtual networks on this node; absent where it joins none.
+    pub fabric: Option<Fabric>,
+    /// The name under which Docker finds the driver of virtual networks, if it does.
+    pub docker_driver: Option<String>,
+    /// Where CNI runtimes find virtual networks.
+    pub plugin_files: PluginFiles,
     /// What the node says of itself.
     pub node: NodeOptions,
     /// The kernel side of VIPs; absent when the kernel has none.
@@ -93,6 +106,8 @@ pub struct AgentOptions {
     pub dns: Option<SocketAddr>,
     /// Names that the DNS server answers.
     pub names: Arc<ArcSwap<dns::Snapshot>>,
+    /// Port of the API, if other hosts reach it: what SRV records of the leader show.
+    pub api_port: Option<u16>,
     /// Networks whose members the DNS server answers.
     pub dns_clients: Arc<ArcSwap<Vec<IpNet>>>,
     /// Directory with a directory of kept logs for each task.
@@ -100,6 +115,9 @@ pub struct AgentOptions {
     /// Cgroups whose processes see VIPs untranslated: paths from the root of cgroup v2,
     /// such as `/system.slice/cron.service`, or of the file system.
     pub exempt: Vec<PathBuf>,
+    /// Whether tasks on the host's network may bind the ports that they were given and no
+    /// others, unless their apps' label `sealane.ports` says what holds.
+    pub own_ports: bool,
 }
 
 /// A node's agent.
@@ -125,6 +143,16 @@ pub struct View {
     pub counts: Counts,
     /// What of the table the kernel has not taken.
     pub omissions: Arc<ArcSwap<Omissions>>,
+    /// Networks of native containers; absent without that engine.
+    pub networks: Option<Networks>,
+    /// Virtual networks on this node; absent where it joins none.
+    pub fabric: Option<Fabric>,
+    /// What is wrong with each virtual network here.
+    pub troubles: Arc<ArcSwap<Troubles>>,
+    /// The table of groups that is in force.
+    pub groups: Arc<ArcSwap<GroupTable>>,
+    /// Binds that tasks were refused.
+    pub denials: Denials,
     pub(crate) kernel: Kernel,
     pub(crate) engines: Engines,
     pub(crate) mirror: Mirror,
@@ -142,6 +170,11 @@ impl Agent {
             trace: Trace::default(),
             counts: Counts::default(),
             omissions: Arc::default(),
+            networks: options.networks.clone(),
+            fabric: options.fabric.clone(),
+            troubles: Arc::default(),
+            groups: Arc::default(),
+            denials: Denials::default(),
             kernel: Kernel::new(options.datapath.take()),
             engines: options.engines.clone(),
             mirror: options.mirror.clone(),
@@ -187,7 +220,8 @@ impl Agent {
         let (options, view, hints, table) = (self.options, self.view, self.hints, self.table);
         let mut parts = followers(&options.engines, &hints, stop);
         let attendants = Attendants::of(&options, &view);
-        let beforehand = attendants.start(&mut parts, hints.clone(), stop);
+        let (beforehand, before) = attendants.start(&mut parts, hints.clone(), stop);
+        networking::start(&mut parts, &options, &view, &hints, stop);
         let (reports, mirror, engines) = (view.reports, options.mirror, options.engines);
         let services = Services {
             mirror: mirror.clone(),
@@ -212,12 +246,6 @@ impl Agent {
         };
         parts.spawn(places.run(hints.clone(), stop.clone()));
         parts.spawn(externals.run(engines.discovery(), stop.clone()));
-        let neighbours = Neighbours::new(options.dns_clients, &reports);
-        parts.spawn(neighbours.run(stop.clone()));
-        if let Some(networks) = options.networks {
-            let housekeeping = Housekeeping::new(networks, &mirror, &reports);
-            parts.spawn(housekeeping.run(hints.clone(), stop.clone()));
-        }
         let (node, records) = (options.node.clone(), options.records.clone());
         parts.spawn(node::run(
             node,
@@ -236,6 +264,7 @@ impl Agent {
             table: view.table,
             placing,
             beforehand,
+            before,
             reports,
         };
         parts.spawn(tasks.run(stop.clone()));
@@ -281,6 +310,25 @@ impl View {
         Err(failure)
     }
 
+    /// Addresses that this host uses for something else than virtual networks.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub async fn occupied(&self) -> Result<Vec<Occupied>, String> {
+        blocks::occupied(&self.mirror.state()).await
+    }
+
+    /// Names of Docker's networks; absent without Docker.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn docker_networks(&self) -> Result<Option<Vec<String>>, EngineError> {
+        match &self.engines.docker {
+            Some(docker) => docker.networks().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Connections and backends of every service, as the kernel counts them.
     #[must_use]
     pub fn usage(&self) -> Vec<datapath::ServiceUsage> {
@@ -292,6 +340,16 @@ impl View {
     #[must_use]
     pub fn refused_elsewhere(&self) -> Option<u64> {
         self.kernel.with(|datapath| datapath.refused_elsewhere())
+    }
+
+    /// What guards the links of containers on virtual networks, for whoever makes them.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        Guard {
+            kernel: self.kernel.clone(),
+            mirror: self.mirror.clone(),
+            node: self.node.clone(),
+        }
     }
 
     /// What is wrong with the kernel side.

@@ -30,6 +30,8 @@ pub(crate) enum Start {
 pub(crate) struct Script {
     pub(crate) containers: BTreeMap<TaskId, Container>,
     pub(crate) starts: VecDeque<Start>,
+    /// What a start waits for.
+    pub(crate) progress: Option<String>,
     /// Every call fails as unavailable.
     pub(crate) away: bool,
     /// Asking for one container fails, though the engine answers.
@@ -176,6 +178,10 @@ impl Engine for Scripted {
             }
             None => std::future::pending().await,
         }
+    }
+
+    fn progress(&self, _task: &TaskId) -> Option<String> {
+        self.script().progress.clone()
     }
 
     async fn list(&self) -> Result<Vec<Container>, EngineError> {

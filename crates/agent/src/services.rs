@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use vip::{Changes, ServiceTable, Standpoint, VipRanges};
 
 use crate::housekeeping::chain;
+use crate::names;
 use crate::node::NodeOptions;
 use crate::report::Reports;
 use follower::{Follower, resolver};
@@ -127,7 +128,6 @@ impl Services {
     fn no_force(&self) -> Force {
         let standpoint = Standpoint {
             own: self.dns.map(resolver).unwrap_or_default(),
-            // Networks that span nodes come with the overlay.
             ..Standpoint::of(self.node.id.clone(), self.ranges.clone())
         };
         let here = self.node.record(Vec::new(), Timestamp::default());
@@ -171,7 +171,9 @@ impl Services {
             follower.rebuild(state);
             return Look::Everything;
         };
-        follower.follow(state, &changed);
+        if !follower.follow(state, &changed) {
+            return Look::Everything;
+        }
         if look == Look::Everything && !follower.is_of(state) {
             tracing::error!("the service table missed a change of a record; it is made anew");
             follower.rebuild(state);
@@ -186,16 +188,46 @@ impl Services {
     }
 
     fn publish_names(&self, table: &ServiceTable, changes: &Changes, look: Look) {
-        let changed = match look {
-            Look::Changes => !changes.names.is_empty(),
+        let former = Arc::clone(&self.table.borrow().1);
+        let differs = |name: &&String| former.names.get(*name) != table.names.get(*name);
+        let differ: Vec<&String> = match look {
+            Look::Changes => changes.names.iter().filter(differs).collect(),
             // The changes may be those from an empty table.
-            Look::Kernel | Look::Everything => self.table.borrow().1.names != table.names,
+            Look::Kernel | Look::Everything => {
+                let gone = former.names.keys();
+                let gone = gone.filter(|name| !table.names.contains_key(*name));
+                table.names.keys().filter(differs).chain(gone).collect()
+            }
         };
-        if changed {
-            let serial = self.names.load().serial().wrapping_add(1);
-            self.names
-                .store(Arc::new(dns::Snapshot::new(table.names.clone(), serial)));
+        if differ.is_empty() && !self.names.load().awaits(dns::Source::Vips) {
+            return;
         }
+        // Names of tasks may be published at the same time.
+        self.names.rcu(|now| {
+            let mut next = now.next();
+            // Another name may have got the address since.
+            let former = differ.iter().filter_map(|name| former.names.get(*name));
+            for address in former.flatten() {
+                let (reverse, gone) = names::pointer(*address, None);
+                next.set(&reverse, &gone);
+            }
+            for name in &differ {
+                let addresses = table.names.get(*name).cloned().unwrap_or_default();
+                for address in &addresses {
+                    let (reverse, here) = names::pointer(*address, Some(name));
+                    next.set(&reverse, &here);
+                }
+                let records = dns::Records {
+                    addresses,
+                    ..dns::Records::default()
+                };
+                if !next.set(name, &records) {
+                    tracing::debug!(%name, "nobody could ask for this name");
+                }
+            }
+            next.complete(dns::Source::Vips);
+            next
+        });
     }
 }
 

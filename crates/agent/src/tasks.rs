@@ -22,6 +22,7 @@ use crate::hints::Hints;
 use crate::leftovers::{self, Found, Leftovers};
 use crate::node::NodeOptions;
 use crate::options::Engines;
+use crate::owners::Before;
 use crate::placing::Placing;
 use crate::report::{Reports, Troubles};
 use crate::worker::{Surroundings, Worker};
@@ -46,6 +47,7 @@ pub(crate) struct Tasks {
     pub(crate) table: watch::Receiver<(u64, Arc<ServiceTable>)>,
     pub(crate) placing: Placing,
     pub(crate) beforehand: Beforehand,
+    pub(crate) before: Before,
     pub(crate) reports: Reports,
 }
 
@@ -109,6 +111,7 @@ impl Tasks {
             table: self.table.clone(),
             placing: self.placing.clone(),
             beforehand: self.beforehand.clone(),
+            before: self.before.clone(),
             troubles: Troubles::default(),
         }
     }

@@ -47,8 +47,10 @@ mod write;
 pub use context::{ApiContext, Clock};
 pub use router::{BODY_LIMIT, router};
 pub use views::{
-    BackendCounts, BackendStanding, BackendView, CandidateView, Client, ClientView, DecisionView,
-    EjectionView, ExplainError, ExplanationView, FailureCounts, LogStream, ProblemView,
-    SettingsView, TimeBucket, TraceTarget, TraceView, TraceWish, Views, VipPort, VipView, VipsView,
+    BackendCounts, BackendStanding, BackendView, BlockView, CandidateView, Client, ClientView,
+    DecisionView, DropView, EjectionView, ExplainError, ExplanationView, FailureCounts,
+    GroupEndView, GroupWhyError, GroupWhyView, LeaseView, LogStream, NetworksView,
+    OtherNetworkView, ProblemView, SettingsView, TimeBucket, TraceTarget, TraceView, TraceWish,
+    Views, VipPort, VipView, VipsView,
 };
 pub use vip_ref::{VipRef, VipRefError};

@@ -42,6 +42,11 @@ pub(crate) enum Refusal {
     NotQueued(String),
     #[error("An app with id [{0}] already exists.")]
     AppExists(AppId),
+    #[error("a network '{0}' exists already; delete it first, or choose another name")]
+    NetworkExists(String),
+    /// Somebody needs what was to be deleted.
+    #[error("{message}")]
+    InUse { message: String, tasks: Vec<String> },
     #[error(
         "App is locked by one or more deployments. Override with the option '?force=true'. \
          View details at '/v2/deployments/<DEPLOYMENT_ID>'."
@@ -94,7 +99,9 @@ impl Refusal {
             | Self::NoDeployment(_)
             | Self::NotQueued(_)
             | Self::NoRoute(_) => StatusCode::NOT_FOUND,
-            Self::AppExists(_) | Self::Locked(_) => StatusCode::CONFLICT,
+            Self::AppExists(_) | Self::Locked(_) | Self::NetworkExists(_) | Self::InUse { .. } => {
+                StatusCode::CONFLICT
+            }
             Self::NoMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -115,6 +122,7 @@ impl Refusal {
                 let ids: Vec<Value> = deployments.iter().map(|id| json!({ "id": id })).collect();
                 json!({ "message": self.to_string(), "deployments": ids })
             }
+            Self::InUse { message, tasks } => json!({ "message": message, "tasks": tasks }),
             _ => message(),
         }
     }

@@ -41,6 +41,19 @@ pub fn router(context: ApiContext) -> Router {
         .route("/v1/vips", get(v1::vips::list))
         .route("/v1/vips/{vip}", get(v1::vips::one))
         .route("/v1/vips/{vip}/explain", get(v1::vips::explain))
+        .route(
+            "/v1/networks",
+            get(v1::networks::list).post(v1::networks::create),
+        )
+        .route(
+            "/v1/networks/{name}",
+            get(v1::networks::one).delete(v1::networks::delete),
+        )
+        .route(
+            "/v1/networks/{name}/blocks/{node}",
+            delete(v1::networks::release),
+        )
+        .route("/v1/groups/why", get(v1::groups::why))
         .route("/v1/trace", get(v1::trace::follow))
         .route("/v1/status", get(v1::status))
         .route("/v1/problems", get(v1::problems))

@@ -1,5 +1,7 @@
 //! Sealane's own API, and the metrics.
 
+pub(crate) mod groups;
+pub(crate) mod networks;
 pub(crate) mod trace;
 pub(crate) mod vips;
 
@@ -33,13 +35,15 @@ pub(crate) async fn app(
     let launch = state.launches.get(&id);
     let waiting = launch.filter(|launch| launch.waiting > 0);
     let last = launch.and_then(|launch| launch.last_failure.as_ref());
+    let mut reasons = launch.map_or_else(Vec::new, |launch| launch.reasons.clone());
+    reasons.extend(api.unknown_networks(&state, app).await);
     Ok(Json(json!({
         "app": Board::of(&state).app(app, Embed { tasks: true, ..Embed::default() })?,
         "waiting": waiting.map_or(0, |launch| launch.waiting),
         "since": waiting.map(|launch| launch.since),
         "notBefore": waiting.and_then(|launch| launch.not_before),
         // Instances that were launched may still wait to start or to end.
-        "reasons": launch.map_or(&[][..], |launch| &launch.reasons),
+        "reasons": reasons,
         "lastFailure": last.map(|last| failure(&state, &id, last)),
     })))
 }
@@ -76,6 +80,14 @@ pub(crate) async fn problems(State(api): State<Arc<Api>>) -> Json<Value> {
         problems.extend(launch.reasons.iter().map(|reason| ProblemView {
             about: format!("app {}", launch.app),
             message: reason.clone(),
+        }));
+    }
+    let view = api.context.views.networks().await;
+    for app in state.apps.values().filter(|app| app.instances > 0) {
+        let unknown = api.unknown_among(&state, app, &view).into_iter();
+        problems.extend(unknown.map(|message| ProblemView {
+            about: format!("app {}", app.id),
+            message,
         }));
     }
     Json(json!({ "problems": problems }))

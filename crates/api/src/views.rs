@@ -1,6 +1,8 @@
 //! What the API shows of the running node; the binary provides it.
 
 mod explain;
+mod group;
+mod network;
 mod trace;
 mod vip;
 
@@ -13,6 +15,8 @@ use model::TaskId;
 use serde::Serialize;
 
 pub use explain::{CandidateView, Client, ClientView, ExplainError, ExplanationView};
+pub use group::{DropView, GroupEndView, GroupWhyError, GroupWhyView};
+pub use network::{BlockView, LeaseView, NetworksView, OtherNetworkView};
 pub use trace::{DecisionView, TraceTarget, TraceView, TraceWish};
 pub use vip::{
     BackendCounts, BackendStanding, BackendView, EjectionView, FailureCounts, SettingsView,
@@ -35,11 +39,20 @@ pub trait Views: Send + Sync {
         client: &Client,
     ) -> Result<ExplanationView, ExplainError>;
 
+    /// Whether two ends may talk to each other: addresses, tasks or apps.
+    ///
+    /// # Errors
+    /// When one of them is nobody, or they cannot be compared.
+    fn group_why(&self, from: &str, to: &str) -> Result<Vec<GroupWhyView>, GroupWhyError>;
+
     /// What the datapath decides from now on, until the reader goes or the daemon ends.
     ///
     /// # Errors
     /// Why nothing can be watched, and what would help.
     fn trace(&self, wish: TraceWish) -> Result<BoxStream<'static, TraceView>, String>;
+
+    /// This node's blocks, other networks that it knows, and addresses that are in use.
+    async fn networks(&self) -> NetworksView;
 
     /// State of the daemon's parts, as a JSON object.
     fn status(&self) -> serde_json::Value;

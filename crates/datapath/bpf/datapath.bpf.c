@@ -2,7 +2,8 @@
 //
 // The hooks. connect() to a VIP becomes connect() to one of its backends, so
 // nothing runs per packet and nothing sits between client and backend; what the
-// application asks about its peer is answered with the VIP.
+// application asks about its peer is answered with the VIP. Only containers of virtual
+// networks have programs on their links, which keep groups apart.
 //
 //   layout.h     what the maps hold
 //   client.h     where a client stands
@@ -14,11 +15,15 @@
 //   trace.h      telling what was decided
 //   translate.h  the steps of the hooks below
 //   sweep.h      ending sockets whose backend is gone
+//   owners.h     who may bind which port
+//   groups.h     which containers may talk to each other
 //   build.h      which build this is
 //
 // Needs Linux 6.1 for bpf_set_retval() in these hooks; `doctor` tries it.
 
 #include "build.h"
+#include "groups.h"
+#include "owners.h"
 #include "sweep.h"
 #include "translate.h"
 
@@ -122,6 +127,42 @@ int sl_getpeername6(struct bpf_sock_addr *ctx) {
     if (connected_vip(ctx, &peer, &vip))
         write_ipv6(ctx, &vip.address, vip.port);
     return ALLOW;
+}
+
+SEC("cgroup/bind4")
+int sl_bind4(struct bpf_sock_addr *ctx) {
+    struct endpoint wanted = {};
+
+    mark_build();
+    if (!ctx->user_port || !owners_are_set())
+        return ALLOW;
+    read_ipv4(ctx, &wanted);
+    return may_bind(ctx, &wanted) ? ALLOW : refuse(EACCES);
+}
+
+SEC("cgroup/bind6")
+int sl_bind6(struct bpf_sock_addr *ctx) {
+    struct endpoint wanted = {};
+
+    mark_build();
+    if (!ctx->user_port || !owners_are_set())
+        return ALLOW;
+    read_ipv6(ctx, &wanted);
+    return may_bind(ctx, &wanted) ? ALLOW : refuse(EACCES);
+}
+
+// Packets that a container sends.
+SEC("tc")
+int sl_from(struct __sk_buff *skb) {
+    mark_build();
+    return judge_sent(skb);
+}
+
+// Packets that a container is about to get.
+SEC("tc")
+int sl_to(struct __sk_buff *skb) {
+    mark_build();
+    return judge_received(skb);
 }
 
 SEC("cgroup/sock_release")

@@ -13,7 +13,7 @@
 
 #include <linux/types.h>
 
-#define LAYOUT_VERSION 3
+#define LAYOUT_VERSION 4
 
 // Id 0 of services and of backends is never given out. Service 0 counts the
 // refusals at ports that no service has.
@@ -229,13 +229,73 @@ struct control {
     __u32 exempt; // how many cgroups are
     __s32 trace;  // how many more decisions may be told
     __u32 every;  // one of so many is
-    __u32 spare;
+    __u32 owners; // how many cgroups may bind their own ports only
+};
+
+// `tenants`: address -> the container that has it. Groups are digests of their names, so
+// that they mean the same in every map and after every restart.
+#define TENANT_GROUPS 16
+#define DEFAULT_GROUP 1ULL
+
+struct tenant {
+    __u64 groups[TENANT_GROUPS]; // `count` of them
+    __u32 link;                  // host-side link on this node that leads there; 0 is none
+    __u16 count;                 // 0: not told yet; shares no group with anybody
+    __u16 flags;
+};
+
+enum tenant_flags {
+    TENANT_OPEN = 1, // a node's own: may talk to everybody
+};
+
+// `realms`: trie of the virtual networks' subnets -> 1. An address of theirs that
+// `tenants` does not have is in the default group; any other is outside.
+struct realm_key {
+    __u32 bits;
+    struct address address;
+};
+
+// `drops`: LRU for each processor; the pairs of addresses whose packets were dropped.
+struct drop_key {
+    struct address from;
+    struct address to;
+    __u32 link;
+    __u32 reason;
+};
+
+struct drop {
+    __u64 packets;
+    __u64 last; // nanoseconds of the monotonic clock
+};
+
+// `dropped`: array for each processor; how many packets, by reason.
+enum drop_reason {
+    DROP_GROUPS = 0, // no group in common
+    DROP_SOURCE = 1, // sent with an address that is not the container's own
+    DROP_SHAPE = 2,  // neither IP nor ARP, or cut short
+    DROP_REASONS = 3,
+};
+
+// `owners`: {cgroup, port 0, protocol 0} says that processes there and below may bind only
+// the ports of their protocols for which there are entries as well.
+struct owner_key {
+    __u64 cgroup;
+    __be16 port;
+    __u8 protocol;
+    __u8 spare[5];
+};
+
+// What was refused; in the cgroup's own entry.
+struct owner {
+    __u64 denied;
+    __u64 told; // when an event was last told; nanoseconds of the monotonic clock
 };
 
 // `events`: ring buffer of these.
 enum event_kind {
     EVENT_EJECTED = 1,
     EVENT_DECISION = 2,
+    EVENT_DENIED = 3, // a bind: `peer` is what was asked for, `cgroup` whose entry denies it
 };
 
 struct event {
@@ -294,6 +354,12 @@ SIZED(affinity_key, 16);
 SIZED(affinity, 24);
 SIZED(control, 16);
 SIZED(event, 104);
+SIZED(tenant, 136);
+SIZED(realm_key, 20);
+SIZED(drop_key, 40);
+SIZED(drop, 16);
+SIZED(owner_key, 16);
+SIZED(owner, 16);
 #undef SIZED
 
 #endif

@@ -18,6 +18,7 @@
 
 // errno.h of the C library is not for this target.
 #define ENOMEM 12
+#define EACCES 13
 
 #define ALLOW 1
 #define DENY 0

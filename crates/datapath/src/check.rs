@@ -13,7 +13,7 @@ use crate::pins::{link_cgroup, link_program};
 /// Something wrong with a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The hook, such as `connect4`.
+    /// The hook, such as `connect4`; `groups` for the programs at containers' links.
     pub hook: &'static str,
     /// What is wrong, and what helps.
     pub problem: String,
@@ -35,6 +35,9 @@ impl Datapath {
                 hook: hook.name,
                 problem,
             }));
+        }
+        if self.stage == Stage::Running {
+            findings.extend(self.sentry_findings());
         }
         findings
     }

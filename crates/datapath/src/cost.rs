@@ -7,13 +7,12 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use libbpf_rs::ProgramHandle;
 use libbpf_rs::libbpf_sys as sys;
 
-use crate::hooks::Hook;
 use crate::{Datapath, DatapathError};
 
 /// What one program cost during [`Datapath::time_programs`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgramTime {
-    /// Its hook, such as `connect4`.
+    /// Its hook, such as `connect4`; `from` and `to` at containers' links.
     pub hook: &'static str,
     /// How often it ran.
     pub runs: u64,
@@ -48,8 +47,10 @@ impl Datapath {
 
     fn times(&self) -> Result<Vec<ProgramTime>, DatapathError> {
         let programs = self.programs.iter();
+        let programs = programs.map(|(hook, program)| (hook.name, program));
         programs
-            .map(|(hook, program)| read(*hook, program))
+            .chain(self.sentries.programs())
+            .map(|(hook, program)| read(hook, program))
             .collect()
     }
 }
@@ -73,7 +74,7 @@ fn enable() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(status) })
 }
 
-fn read(hook: Hook, program: &ProgramHandle) -> Result<ProgramTime, DatapathError> {
+fn read(hook: &'static str, program: &ProgramHandle) -> Result<ProgramTime, DatapathError> {
     let mut info = sys::bpf_prog_info::default();
     let mut length = size_of::<sys::bpf_prog_info>() as u32;
     // SAFETY: the descriptor is open, `info` has `length` bytes, and its lengths of
@@ -83,12 +84,10 @@ fn read(hook: Hook, program: &ProgramHandle) -> Result<ProgramTime, DatapathErro
         sys::bpf_prog_get_info_by_fd(fd, &raw mut info, &raw mut length)
     };
     if status < 0 {
-        return Err(failed(hook.name, "timed")(io::Error::from_raw_os_error(
-            -status,
-        )));
+        return Err(failed(hook, "timed")(io::Error::from_raw_os_error(-status)));
     }
     Ok(ProgramTime {
-        hook: hook.name,
+        hook,
         runs: info.run_cnt,
         nanos: info.run_time_ns,
     })

@@ -4,11 +4,14 @@ use std::path::Path;
 
 use libbpf_rs::{MapHandle, ProgramHandle};
 
+use crate::groups;
 use crate::handover::hand_over;
 use crate::hooks::Hook;
 use crate::kernel::Kernel;
 use crate::object::{self, Loaded};
 use crate::pins::{Cgroup, Pins};
+use crate::sentries::Sentries;
+use crate::tenants::Tenancy;
 use crate::{DatapathError, Options};
 
 /// The kernel side of VIPs, held by one process at a time. Dropping it changes
@@ -18,6 +21,8 @@ pub struct Datapath {
     pub(crate) kernel: Kernel,
     pub(crate) programs: Vec<(Hook, ProgramHandle)>,
     pub(crate) sweeps: Vec<ProgramHandle>,
+    pub(crate) sentries: Sentries,
+    pub(crate) tenancy: Tenancy,
     pub(crate) cgroup: Cgroup,
     pub(crate) pins: Pins,
     handles: Vec<(&'static str, MapHandle)>,
@@ -39,8 +44,8 @@ impl Datapath {
     /// Pinned maps of an earlier process are adopted if their layout and capacities
     /// are the same: VIPs, counts and backends stay what they were. Otherwise new
     /// maps are made, and if older programs are running, they go on until the first
-    /// table is applied, so that no connect finds empty maps; places and exempt cgroups
-    /// are taken over. Links are replaced in place.
+    /// table is applied, so that no connect finds empty maps; places, exempt cgroups, groups
+    /// and owned ports are taken over. Links are replaced in place.
     ///
     /// # Errors
     /// If the cgroup or the pins are not what they should be, another process holds
@@ -55,6 +60,7 @@ impl Datapath {
             handles,
             programs,
             sweeps,
+            sentries,
             adopted,
         } = loaded;
         let waits = !adopted && pins.any_link();
@@ -62,10 +68,13 @@ impl Datapath {
             hand_over(&pins, &maps);
         }
         let kernel = Kernel::new(maps)?;
+        let tenancy = groups::read_back(&kernel.maps);
         let mut datapath = Self {
             kernel,
             programs,
             sweeps,
+            sentries,
+            tenancy,
             cgroup,
             pins,
             handles,
@@ -100,7 +109,9 @@ impl Datapath {
         if !Path::exists(&options.pins) {
             return Ok(());
         }
-        Pins::lock(&options.pins, false)?.remove_all()
+        let pins = Pins::lock(&options.pins, false)?;
+        let dismissed = groups::dismiss_all(&pins);
+        pins.remove_all().and(dismissed)
     }
 
     /// Pins the maps, unless they are, and makes the programs run.
@@ -112,6 +123,7 @@ impl Datapath {
         for (hook, program) in &self.programs {
             self.pins.run(*hook, program, &self.cgroup)?;
         }
+        self.post_sentries()?;
         self.pins.remove_strangers()?;
         self.stage = Stage::Running;
         Ok(())

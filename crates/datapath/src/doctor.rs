@@ -112,6 +112,8 @@ fn refusal() -> Option<String> {
         strays: 1,
         affinity: 1,
         exempt: 1,
+        tenants: 1,
+        owners: 1,
     };
     let error = object::load(&smallest, None).err()?;
     let mut text = error.to_string();

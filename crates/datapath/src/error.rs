@@ -82,6 +82,20 @@ pub enum DatapathError {
         #[source]
         source: io::Error,
     },
+    /// A program could not be put onto a network interface, or taken off it.
+    #[error(
+        "the program that keeps groups apart could not be {action} '{link}'; it needs \
+         CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS"
+    )]
+    Interface {
+        /// Its name.
+        link: String,
+        /// What was tried, such as `put onto`.
+        action: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
     /// A system call on a file failed.
     #[error("'{path}' could not be {action}")]
     File {

@@ -1,4 +1,5 @@
-//! What programs tell while they run: ejections, and decisions if somebody watches.
+//! What programs tell while they run: ejections, refused binds, and decisions if somebody
+//! watches.
 //!
 //! Events come through a ring that the kernel fills and one reader empties. The reader
 //! is apart from the [`Datapath`], so that waiting for the kernel needs no lock. What
@@ -36,6 +37,26 @@ pub enum Event {
     },
     /// A VIP became a backend, or was refused.
     Decision(Decision),
+    /// A bind to a port that is not the task's was refused; told once a second at most
+    /// for each cgroup.
+    Denied(Denied),
+}
+
+/// A bind that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// When.
+    pub at: Instant,
+    /// Where the socket was to be bound.
+    pub address: SocketAddr,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The cgroup that may not: see [`Datapath::set_owners`].
+    pub cgroup: u64,
+    /// Process id in the initial PID namespace.
+    pub pid: u32,
+    /// The thread's name.
+    pub comm: String,
 }
 
 /// How a client's VIP became a backend.
@@ -286,12 +307,20 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Event> {
             netns: event.long(at!(netns)),
             cgroup: event.long(at!(cgroup)),
         })),
+        3 => Some(Event::Denied(Denied {
+            at,
+            address: event.endpoint(at!(peer), at!(peer_port)),
+            protocol,
+            cgroup: event.long(at!(cgroup)),
+            pid: event.word(at!(pid)),
+            comm: event.text(at!(comm)),
+        })),
         _ => None,
     }
 }
 
 /// The clock of programs is the one that `Instant` reads.
-fn instant(nanos: u64) -> Instant {
+pub(crate) fn instant(nanos: u64) -> Instant {
     let ago = Duration::from_nanos(monotonic().saturating_sub(nanos));
     let now = Instant::now();
     now.checked_sub(ago).unwrap_or(now)

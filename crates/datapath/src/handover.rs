@@ -1,11 +1,12 @@
 //! What new maps take over from pinned ones that they are to replace.
 //!
-//! Where clients stand and whose connects are left alone is told apart from tables, and
-//! nobody knows it again in the moment in which the first table comes. Without it that
-//! table would refuse containers that have near addresses only, and translate those that
-//! are exempt. Both maps hold numbers that mean the same in every layout: namespaces'
-//! cookies, digests of networks' names, cgroups' ids. Whatever a newer layout has in
-//! another size stays behind.
+//! Where clients stand, whose connects are left alone, which groups containers are in and
+//! who may bind what is told apart from tables, and nobody knows it again in the moment in
+//! which the first table comes. Without it that table would refuse containers that have
+//! near addresses only, translate those that are exempt, and let everybody talk and bind.
+//! These maps hold numbers that mean the same in every layout: namespaces' cookies, digests
+//! of names, addresses, cgroups' ids. Whatever a newer layout has in another size stays
+//! behind.
 //!
 //! Counts, averages and ejections stay behind as well: they are kept by backend id, which
 //! another layout gives out anew.
@@ -22,7 +23,14 @@ use crate::pins::Pins;
 /// Copies what tables do not tell from the pinned maps to these. What fails is told and
 /// left to whoever tells it next.
 pub(crate) fn hand_over(pins: &Pins, maps: &Maps) {
-    for (name, map) in [("places", &maps.places), ("exempt", &maps.exempt)] {
+    let kept = [
+        ("places", &maps.places),
+        ("exempt", &maps.exempt),
+        ("tenants", &maps.tenants),
+        ("realms", &maps.realms),
+        ("owners", &maps.owners),
+    ];
+    for (name, map) in kept {
         // A set that is not whole lacks one that was never used, or is being replaced.
         let Ok(old) = MapHandle::from_pinned_path(pins.map(name)) else {
             continue;
@@ -32,6 +40,7 @@ pub(crate) fn hand_over(pins: &Pins, maps: &Maps) {
         }
     }
     maps.count_exempt();
+    maps.count_owners();
 }
 
 fn copy(name: &'static str, old: &MapHandle, new: &MapHandle) -> Result<(), DatapathError> {

@@ -55,7 +55,9 @@ const fn tracepoint(name: &'static str, program: &'static str) -> Hook {
 
 /// All hooks, in the order of attaching: those that forget, that learn and that
 /// translate back come first, so that nothing is translated before they are there.
-pub(crate) const HOOKS: [Hook; 11] = [
+pub(crate) const HOOKS: [Hook; 13] = [
+    cgroup("bind4", "sl_bind4", sys::BPF_CGROUP_INET4_BIND),
+    cgroup("bind6", "sl_bind6", sys::BPF_CGROUP_INET6_BIND),
     cgroup(
         "sock_release",
         "sl_sock_release",
@@ -155,13 +157,13 @@ pub(crate) fn effective(
     Ok(ids[..(count as usize).min(ids.len())].to_vec())
 }
 
-fn c_path(path: &Path) -> io::Result<CString> {
+pub(crate) fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the path contains a NUL byte"))
 }
 
 /// libbpf returns either the result or the negative error number.
-fn checked(status: i32) -> io::Result<RawFd> {
+pub(crate) fn checked(status: i32) -> io::Result<RawFd> {
     if status < 0 {
         Err(io::Error::from_raw_os_error(-status))
     } else {
@@ -169,7 +171,7 @@ fn checked(status: i32) -> io::Result<RawFd> {
     }
 }
 
-fn owned(status: i32) -> io::Result<OwnedFd> {
+pub(crate) fn owned(status: i32) -> io::Result<OwnedFd> {
     // SAFETY: a new descriptor that nobody else knows.
     checked(status).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }

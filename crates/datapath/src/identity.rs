@@ -75,6 +75,15 @@ fn backend_fingerprint(backend: &Backend) -> u64 {
     digest.finish()
 }
 
+/// What maps call a group. Not a cryptographic digest: whoever takes names in notices two
+/// that meet, and asks for another `attempt`.
+pub(crate) fn group_identity(name: &str, attempt: u64) -> u64 {
+    let mut digest = Digest::new(6);
+    digest.word(attempt);
+    digest.text(name);
+    digest.finish()
+}
+
 /// What clients are hashed with here: another one on every host, the same until it is
 /// started anew, as the cookies of its namespaces are.
 pub(crate) fn hash_seed() -> u64 {

@@ -15,7 +15,7 @@ use nix::time::{ClockId, clock_gettime};
 use vip::ServiceKey;
 
 /// `LAYOUT_VERSION` of `bpf/layout.h`.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// Bits of a slice's first slot; the rest are two counts of equal width.
 const FIRST_BITS: u32 = 24;
@@ -173,7 +173,7 @@ pub(crate) struct ControlEntry {
     pub(crate) exempt: AtomicU32,
     pub(crate) trace: AtomicI32,
     pub(crate) every: AtomicU32,
-    spare: AtomicU32,
+    pub(crate) owners: AtomicU32,
 }
 
 impl LoadEntry {
@@ -374,7 +374,7 @@ pub(crate) fn load_endpoint(address: &Address, port: &AtomicU16) -> Option<Socke
     (port != 0).then(|| SocketAddr::new(address.load(), port))
 }
 
-fn octets(ip: IpAddr) -> [u8; 16] {
+pub(crate) fn octets(ip: IpAddr) -> [u8; 16] {
     match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
         IpAddr::V6(ip) => ip.octets(),
@@ -435,7 +435,7 @@ mod assertions {
         unanswered, unroutable, aborted
     );
     same!(TimesEntry, types::times: buckets);
-    same!(ControlEntry, types::control: exempt, trace, every);
+    same!(ControlEntry, types::control: exempt, trace, every, owners);
     const _: () = assert!(size_of::<types::vip_key>() == size_of::<super::VipKey>());
     const _: () = assert!(size_of::<types::vip>() == 8);
     const _: () = assert!(size_of::<types::place>() == 8 * super::PLACE_NETWORKS);

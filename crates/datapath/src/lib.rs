@@ -12,8 +12,9 @@
 //! whole new one.
 //!
 //! This crate never decides what a service's backends are or which address suits
-//! whom: that is the table's. It never touches packets, routes or namespaces, and
-//! nothing else in Sealane knows of BPF.
+//! whom: that is the table's. It changes no packets, routes or namespaces, and nothing
+//! else in Sealane knows of BPF. Packets of containers on virtual networks it does look
+//! at, to drop those between containers that share no group ([`vip::GroupTable`]).
 //!
 //! ```no_run
 //! use datapath::{Capacities, Datapath, Options, ensure_bpffs, find_cgroup2};
@@ -58,6 +59,7 @@ mod foreign;
 pub mod fuzzing;
 mod grace;
 mod grant;
+mod groups;
 mod handover;
 mod hooks;
 mod identity;
@@ -69,12 +71,15 @@ mod mounts;
 mod netns;
 mod object;
 mod options;
+mod owners;
 mod pins;
 mod places;
+mod sentries;
 mod shared;
 mod skeleton;
 mod slices;
 mod sweep;
+mod tenants;
 mod usage;
 mod verdicts;
 
@@ -85,13 +90,16 @@ pub use cost::ProgramTime;
 pub use datapath::Datapath;
 pub use doctor::{Requirement, probe};
 pub use error::{ApplyError, DatapathError, Failure, Subject};
-pub use events::{Decision, Event, Events, How};
+pub use events::{Decision, Denied, Event, Events, How};
 pub use exempt::{cgroup_id, cgroup_path};
 pub use explain::{COST_UNIT, Candidate, Client, Explanation, Reason};
 pub use foreign::{Foreign, foreign_programs};
+pub use groups::{DropReason, Dropped, Drops, Judged};
 pub use mounts::{ensure_bpffs, find_cgroup2};
 pub use netns::netns_cookie_of_self;
 pub use options::{Capacities, Options};
+pub use owners::OwnedPort;
+pub use sentries::Way;
 pub use sweep::{Means, Sweep, SweepError, SweepReport};
 pub use usage::{BackendUsage, Connects, Ejection, ServiceUsage};
 pub use verdicts::Ejected;

@@ -21,14 +21,16 @@ use crate::layout::{
     SlotEntry, TimesEntry,
 };
 use crate::pins::Pins;
+use crate::sentries::Sentries;
 use crate::shared::SharedArray;
 use crate::skeleton::{DatapathSkelBuilder, OpenDatapathSkel};
 use crate::{Capacities, DatapathError, netns_cookie_of_self};
 
 /// The maps that outlive the daemon. `meta` is pinned last and says that all are.
-pub(crate) const MAPS: [&str; 17] = [
+pub(crate) const MAPS: [&str; 22] = [
     "filter", "vips", "services", "slots", "backends", "load", "times", "places", "berths",
-    "sockets", "flows", "strays", "affinity", "exempt", "control", "events", "meta",
+    "sockets", "flows", "strays", "affinity", "exempt", "tenants", "realms", "drops", "dropped",
+    "owners", "control", "events", "meta",
 ];
 
 /// The maps that the loader reads and writes.
@@ -45,6 +47,11 @@ pub(crate) struct Maps {
     pub(crate) control: SharedArray<ControlEntry>,
     pub(crate) berths: SharedArray<BerthEntry>,
     pub(crate) exempt: MapHandle,
+    pub(crate) tenants: MapHandle,
+    pub(crate) realms: MapHandle,
+    pub(crate) drops: MapHandle,
+    pub(crate) dropped: MapHandle,
+    pub(crate) owners: MapHandle,
     pub(crate) events: MapHandle,
 }
 
@@ -57,6 +64,8 @@ pub(crate) struct Loaded {
     pub(crate) programs: Vec<(Hook, ProgramHandle)>,
     /// Those that end sockets, called when they are needed; none on older kernels.
     pub(crate) sweeps: Vec<ProgramHandle>,
+    /// Those of containers' links.
+    pub(crate) sentries: Sentries,
     /// Whether the maps are the pinned ones.
     pub(crate) adopted: bool,
 }
@@ -111,6 +120,7 @@ where
     let handles = handles(object).map_err(failed("maps"))?;
     let programs = programs(object).map_err(failed("programs"))?;
     let sweeps = sweeps(object, features).map_err(failed("programs"))?;
+    let sentries = Sentries::of(object).map_err(failed("programs"))?;
     let maps = Maps::new(&handles, capacities)?;
     if !adopted {
         write_version(&handles)?;
@@ -120,6 +130,7 @@ where
         handles,
         programs,
         sweeps,
+        sentries,
         adopted,
     })
 }
@@ -201,6 +212,8 @@ macro_rules! prepare {
                     (&mut maps.slots, capacities.slots),
                     (&mut maps.places, capacities.places),
                     (&mut maps.strays, capacities.strays),
+                    (&mut maps.tenants, capacities.tenants),
+                    (&mut maps.owners, capacities.owners),
                 ])
             }
         }
@@ -297,6 +310,11 @@ impl Maps {
             control: array(handles, "control", 1)?,
             berths: array(handles, "berths", BERTHS)?,
             exempt: owned("exempt")?,
+            tenants: owned("tenants")?,
+            realms: owned("realms")?,
+            drops: owned("drops")?,
+            dropped: owned("dropped")?,
+            owners: owned("owners")?,
             events: owned("events")?,
         })
     }

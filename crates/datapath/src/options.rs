@@ -46,6 +46,11 @@ pub struct Capacities {
     pub affinity: u32,
     /// Cgroups whose processes are not translated.
     pub exempt: u32,
+    /// Addresses of containers on virtual networks, those of all nodes together.
+    pub tenants: u32,
+    /// Ports of this node's tasks that may bind their own only, and one more for each
+    /// such task.
+    pub owners: u32,
 }
 
 impl Default for Capacities {
@@ -58,6 +63,8 @@ impl Default for Capacities {
             strays: 4_096,
             affinity: 16_384,
             exempt: 1_024,
+            tenants: 65_536,
+            owners: 16_384,
         }
     }
 }
@@ -91,6 +98,8 @@ impl Capacities {
             ("strays", self.strays, MAX_SLOTS),
             ("affinity", self.affinity, MAX_SLOTS),
             ("exempt", self.exempt, MAX_SLOTS),
+            ("tenants", self.tenants, MAX_SLOTS),
+            ("owners", self.owners, MAX_SLOTS),
         ];
         match limits
             .into_iter()

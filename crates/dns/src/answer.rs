@@ -6,9 +6,11 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 
 use crate::consider::Request;
+use crate::key::Key;
 use crate::reply::{HEADER, Reply, Section, pointer};
-use crate::snapshot::{Addresses, Snapshot};
-use crate::zone::Zone;
+use crate::snapshot::{Found, Snapshot};
+use crate::zone::{self, Zone};
+use crate::{Source, reverse};
 
 /// Seconds that addresses may be kept (DC/OS's).
 const TTL: u32 = 5;
@@ -23,34 +25,124 @@ const SOA_TIMES: [u32; 4] = [60, 10, 86_400, NEGATIVE_TTL];
 const A: u16 = 1;
 const NS: u16 = 2;
 const SOA: u16 = 6;
+const PTR: u16 = 12;
+const HINFO: u16 = 13;
 const AAAA: u16 = 28;
+const SRV: u16 = 33;
 
-/// The answer to a query for a name in `zone`.
-pub(crate) fn answer(request: &Request<'_>, zone: &Zone, names: &Snapshot, turn: usize) -> Vec<u8> {
+/// What ANY gets (RFC 8482, 4.2): a list of everything helps only those who make a
+/// victim's address ask for it.
+const MINIMAL: &[u8] = b"\x07RFC8482\x00";
+
+/// Offsets that a pointer can name.
+const LAST_POINTER: usize = 0x3fff;
+
+/// By what right a name is answered here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Authority {
+    /// It lies in a zone of ours.
+    Zone(&'static Zone),
+    /// It is the name of an address, or of a network of ours.
+    Reverse {
+        /// Length of the zone's apex at the end of the name.
+        apex: usize,
+    },
+}
+
+impl Authority {
+    /// That over `name`; `None` for what is forwarded.
+    pub(crate) fn over(name: &Key, names: &Snapshot) -> Option<Self> {
+        if let Some(zone) = zone::holding(name) {
+            return Some(Self::Zone(zone));
+        }
+        if let Some(apex) = reverse::apex(name, names.ranges()) {
+            return Some(Self::Reverse { apex });
+        }
+        // A container's address on a network of this node alone.
+        let known = reverse::address(name).is_some() && names.find(name.as_bytes()).is_some();
+        let apex = name.as_bytes().len();
+        known.then_some(Self::Reverse { apex })
+    }
+
+    fn apex_length(self) -> usize {
+        match self {
+            Self::Zone(zone) => zone.apex.len(),
+            Self::Reverse { apex } => apex,
+        }
+    }
+
+    fn fixed(self, canonical: Option<&Key>) -> Option<&'static [IpAddr]> {
+        let canonical = canonical?;
+        match self {
+            Self::Zone(zone) => zone.fixed(canonical),
+            Self::Reverse { apex } => {
+                let name = canonical.as_bytes();
+                let host = name.get(..name.len().checked_sub(apex)?)?;
+                (host == b"\x02ns").then_some(&zone::SERVER)
+            }
+        }
+    }
+
+    fn canonical(self, name: &Key) -> Option<Key> {
+        match self {
+            Self::Zone(zone) => zone.canonical_name(name),
+            Self::Reverse { .. } => Some(*name),
+        }
+    }
+
+    /// Whether its names are still to come.
+    fn awaits(self, names: &Snapshot) -> bool {
+        match self {
+            Self::Zone(zone) => zone.published() && names.awaits(zone.source()),
+            Self::Reverse { .. } => names.awaits(Source::Vips) || names.awaits(Source::Tasks),
+        }
+    }
+
+    /// Whether a name of which nothing is known does not exist. Networks between a
+    /// range and its addresses are not followed one by one; there is just nothing.
+    fn denies(self, name: &Key) -> bool {
+        match self {
+            Self::Zone(_) => true,
+            Self::Reverse { .. } => !reverse::is_network(name),
+        }
+    }
+}
+
+/// The answer to a query for a name in a zone of ours.
+pub(crate) fn answer(
+    request: &Request<'_>,
+    authority: Authority,
+    names: &Snapshot,
+    turn: usize,
+) -> Vec<u8> {
     let mut reply = request.reply().authoritative();
-    let canonical = zone.canonical_name(&request.name);
-    let at_apex = request.name.as_bytes() == zone.apex;
-    let fixed = canonical.as_ref().and_then(|name| zone.fixed(name));
-    let published = canonical.as_ref().and_then(|name| names.find(name));
-    let apex = apex_offset(request, zone);
+    let canonical = authority.canonical(&request.name);
+    let fixed = authority.fixed(canonical.as_ref());
+    let published = canonical
+        .as_ref()
+        .and_then(|name| names.find(name.as_bytes()));
+    let apex = apex_offset(request, authority);
+    let at_apex = usize::from(apex) == HEADER;
 
-    if let Some(fixed) = fixed {
+    if fixed.is_none() && published.is_none() && !at_apex && authority.awaits(names) {
+        return request.reply().code(ResponseCode::ServFail).finish();
+    }
+    let leads = fixed.is_some() || published.is_some_and(|found| !found.is_empty());
+    if request.kind == RecordType::ANY && (leads || at_apex) {
+        own(&mut reply, HINFO, MINIMAL);
+    } else if let Some(fixed) = fixed {
         fixed_addresses(&mut reply, request.kind, fixed);
-    } else if let Some(addresses) = published {
-        published_addresses(&mut reply, request.kind, addresses, turn);
+    } else if let Some(found) = published {
+        records(&mut reply, request.kind, found, authority, names, turn);
     }
     if at_apex {
         apex_records(&mut reply, request.kind, apex, names.serial());
     }
     if reply.answers() == 0 && !reply.is_truncated() {
-        reply.record(
-            Section::Authority,
-            apex,
-            SOA,
-            NEGATIVE_TTL,
-            &start_of_authority(apex, names.serial()),
-        );
-        if fixed.is_none() && published.is_none() && !at_apex {
+        let data = start_of_authority(apex, names.serial());
+        reply.record(Section::Authority, apex, SOA, NEGATIVE_TTL, &data);
+        let exists = fixed.is_some() || published.is_some() || at_apex;
+        if !exists && authority.denies(&request.name) {
             reply = reply.code(ResponseCode::NXDomain);
         }
     }
@@ -58,71 +150,114 @@ pub(crate) fn answer(request: &Request<'_>, zone: &Zone, names: &Snapshot, turn:
 }
 
 /// Where the zone's apex stands in the reply: at the end of the question's name.
-fn apex_offset(request: &Request<'_>, zone: &Zone) -> u16 {
-    let before = request.name.as_bytes().len() - zone.apex.len();
+fn apex_offset(request: &Request<'_>, authority: Authority) -> u16 {
+    let before = request.name.as_bytes().len() - authority.apex_length();
     // A name is shorter than 255 bytes, so this always fits.
     u16::try_from(HEADER + before).unwrap_or_default()
-}
-
-fn wants(kind: RecordType, family: RecordType) -> bool {
-    kind == family || kind == RecordType::ANY
 }
 
 fn fixed_addresses(reply: &mut Reply, kind: RecordType, addresses: &[IpAddr]) {
     for address in addresses {
         match address {
-            IpAddr::V4(v4) if wants(kind, RecordType::A) => own(reply, A, &v4.octets()),
-            IpAddr::V6(v6) if wants(kind, RecordType::AAAA) => own(reply, AAAA, &v6.octets()),
+            IpAddr::V4(v4) if kind == RecordType::A => own(reply, A, &v4.octets()),
+            IpAddr::V6(v6) if kind == RecordType::AAAA => own(reply, AAAA, &v6.octets()),
             _ => {}
         }
     }
 }
 
-fn published_addresses(reply: &mut Reply, kind: RecordType, addresses: &Addresses, turn: usize) {
-    if wants(kind, RecordType::A) {
-        for v4 in rotated(&addresses.v4, turn) {
-            own(reply, A, &v4.octets());
+fn records(
+    reply: &mut Reply,
+    kind: RecordType,
+    found: &Found,
+    authority: Authority,
+    names: &Snapshot,
+    turn: usize,
+) {
+    match kind {
+        RecordType::A => {
+            for v4 in rotated(&found.v4, turn) {
+                own(reply, A, &v4.octets());
+            }
+        }
+        RecordType::AAAA => {
+            for v6 in rotated(&found.v6, turn) {
+                own(reply, AAAA, &v6.octets());
+            }
+        }
+        RecordType::SRV => ports(reply, found, authority, names, turn),
+        RecordType::PTR => {
+            for name in &found.pointers {
+                own(reply, PTR, &[&**name, &[0]].concat());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// SRV records, and as many addresses of their targets as fit. Targets in an alias zone
+/// are told as its names, so that whoever can ask the one can ask the other.
+fn ports(reply: &mut Reply, found: &Found, authority: Authority, names: &Snapshot, turn: usize) {
+    let mut targets: Vec<(&[u8], u16)> = Vec::new();
+    for (port, target) in rotated(&found.ports, turn) {
+        let shown = match authority {
+            Authority::Zone(zone) => zone.shown_name(target),
+            Authority::Reverse { .. } => target.to_vec(),
+        };
+        // Priority and weight are the same for all, as Mesos-DNS had them.
+        let data = [&[0; 4], &port.to_be_bytes()[..], &shown, &[0]].concat();
+        let begins = reply.record(Section::Answer, NAME, SRV, TTL, &data);
+        let place = begins.map(|begins| begins + 6);
+        if let Some(place) = place.filter(|place| *place <= LAST_POINTER)
+            && let Ok(place) = u16::try_from(place)
+            && !targets.iter().any(|(known, _)| **known == **target)
+        {
+            targets.push((target, place));
         }
     }
-    if wants(kind, RecordType::AAAA) {
-        for v6 in rotated(&addresses.v6, turn) {
-            own(reply, AAAA, &v6.octets());
+    for (target, place) in targets {
+        let Some(found) = names.find(target) else {
+            continue;
+        };
+        for v4 in &found.v4 {
+            reply.record(Section::Additional, place, A, TTL, &v4.octets());
+        }
+        for v6 in &found.v6 {
+            reply.record(Section::Additional, place, AAAA, TTL, &v6.octets());
         }
     }
 }
 
 /// All of `list`, beginning with a different one at each turn, since most clients
 /// take the first address.
+///
+/// Turns are spread by the golden ratio: a client that asks for A and AAAA in turn has
+/// every other turn, and would see half of the list first if they were just counted.
 fn rotated<T>(list: &[T], turn: usize) -> impl Iterator<Item = &T> {
-    let middle = turn.checked_rem(list.len()).unwrap_or(0);
+    let spread = (turn as u64).wrapping_mul(0x9e37_79b9) & 0xffff_ffff;
+    let middle = (spread * list.len() as u64) >> 32;
+    // Below the length, by what stands above.
+    let middle = usize::try_from(middle).unwrap_or(0).min(list.len());
     let (head, tail) = list.split_at(middle);
     tail.iter().chain(head)
 }
 
+/// Where the question's name stands: right behind the header.
+const NAME: u16 = 12;
+
 /// A record of the name that was asked for, in the case that it was asked in.
 fn own(reply: &mut Reply, kind: u16, data: &[u8]) {
-    // The question's name stands right behind the header.
-    reply.record(Section::Answer, 12, kind, TTL, data);
+    reply.record(Section::Answer, NAME, kind, TTL, data);
 }
 
 fn apex_records(reply: &mut Reply, kind: RecordType, apex: u16, serial: u32) {
-    if wants(kind, RecordType::SOA) {
-        reply.record(
-            Section::Answer,
-            apex,
-            SOA,
-            TTL,
-            &start_of_authority(apex, serial),
-        );
+    if kind == RecordType::SOA {
+        let data = start_of_authority(apex, serial);
+        reply.record(Section::Answer, apex, SOA, TTL, &data);
     }
-    if wants(kind, RecordType::NS) {
-        reply.record(
-            Section::Answer,
-            apex,
-            NS,
-            SERVER_TTL,
-            &below(b"\x02ns", apex),
-        );
+    if kind == RecordType::NS {
+        let data = below(b"\x02ns", apex);
+        reply.record(Section::Answer, apex, NS, SERVER_TTL, &data);
     }
 }
 

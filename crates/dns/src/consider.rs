@@ -5,10 +5,9 @@ use hickory_proto::rr::{DNSClass, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
 use crate::Snapshot;
-use crate::answer;
+use crate::answer::{self, Authority};
 use crate::key::Key;
 use crate::reply::{Extension, HEADER, Reply};
-use crate::zone;
 
 /// Largest UDP answer whatever a client offers: clients are this host and its
 /// containers, so fragments do not get lost as they do on the way to others.
@@ -116,7 +115,7 @@ pub fn consider(packet: &[u8], context: Context, names: &Snapshot) -> Verdict {
     {
         return brief(ResponseCode::Refused);
     }
-    let Some(zone) = zone::holding(&request.name) else {
+    let Some(authority) = Authority::over(&request.name, names) else {
         let failure = request.reply().code(ResponseCode::ServFail).finish();
         return Verdict::Forward {
             failure,
@@ -130,7 +129,7 @@ pub fn consider(packet: &[u8], context: Context, names: &Snapshot) -> Verdict {
     if version != 0 {
         return Verdict::Answer(request.reply().code(ResponseCode::BADVERS).finish());
     }
-    Verdict::Answer(answer::answer(&request, zone, names, context.turn))
+    Verdict::Answer(answer::answer(&request, authority, names, context.turn))
 }
 
 /// Reads the question and checks that its name is written out.

@@ -1,19 +1,19 @@
 //! Asking upstreams, byte for byte.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::op::ResponseCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::Transport;
 use crate::reply::HEADER;
+use crate::shares::Shares;
 use crate::statistics::{Statistics, count};
 use crate::upstreams::Directory;
 
@@ -22,12 +22,15 @@ use crate::upstreams::Directory;
 const PATIENCE: Duration = Duration::from_secs(4);
 /// When the next upstream is asked as well; earlier ones may still answer.
 const NEXT_AFTER: Duration = Duration::from_secs(1);
+/// What part of all queries in flight one client may have: a container that floods
+/// names which nobody answers must not take the others' resolver away.
+const PART_EACH: usize = 4;
 
 /// Forwards queries to the host's resolvers.
 #[derive(Debug)]
 pub(crate) struct Forwarder {
     directory: Directory,
-    slots: Semaphore,
+    slots: Arc<Shares>,
     statistics: Arc<Statistics>,
     patience: Duration,
     next_after: Duration,
@@ -40,14 +43,15 @@ pub(crate) struct Errand {
     /// Where the question ends.
     pub(crate) question_end: usize,
     pub(crate) transport: Transport,
+    /// Who asks.
+    pub(crate) client: IpAddr,
 }
 
 impl Forwarder {
     pub(crate) fn new(directory: Directory, most: usize, statistics: Arc<Statistics>) -> Self {
-        let slots = Semaphore::new(most.min(Semaphore::MAX_PERMITS));
         Self {
             directory,
-            slots,
+            slots: Shares::new(most, most.div_ceil(PART_EACH)),
             statistics,
             patience: PATIENCE,
             next_after: NEXT_AFTER,
@@ -56,10 +60,10 @@ impl Forwarder {
 
     /// The upstreams' answer, with the client's id; `None` when there is none.
     ///
-    /// Beyond the bound on queries in flight the answer is `None` at once: an
+    /// Beyond the bounds on queries in flight, of all and of one client, the answer is `None` at once: an
     /// honest failure now is worth more than a time-out later.
     pub(crate) async fn ask(&self, errand: Errand) -> Option<Vec<u8>> {
-        let Ok(_slot) = self.slots.try_acquire() else {
+        let Some(_slot) = self.slots.take(Some(errand.client)) else {
             count(&self.statistics.overloaded);
             return None;
         };

@@ -1,10 +1,7 @@
 //! Names as they are looked up: wire form, lower case.
 
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
-
 /// Longest name in wire form without its root byte (RFC 1035, 2.3.4).
-const LONGEST: usize = 254;
+pub(crate) const LONGEST: usize = 254;
 /// Longest label.
 const LONGEST_LABEL: usize = 63;
 
@@ -61,13 +58,7 @@ impl Key {
 
     /// Every name that this one lies in, itself first and without the root.
     pub(crate) fn ancestors(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.as_bytes();
-        std::iter::from_fn(move || {
-            let current = rest;
-            let label = usize::from(*current.first()?);
-            rest = current.get(label + 1..).unwrap_or_default();
-            Some(current)
-        })
+        ancestors(self.as_bytes())
     }
 
     fn push(&mut self, bytes: &[u8]) -> Option<()> {
@@ -81,6 +72,17 @@ impl Key {
     }
 }
 
+/// Every name that one lies in, itself first and without the root.
+pub(crate) fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = name;
+    std::iter::from_fn(move || {
+        let current = rest;
+        let label = usize::from(*current.first()?);
+        rest = current.get(label + 1..).unwrap_or_default();
+        Some(current)
+    })
+}
+
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
@@ -88,18 +90,6 @@ impl PartialEq for Key {
 }
 
 impl Eq for Key {}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_bytes().hash(state);
-    }
-}
-
-impl Borrow<[u8]> for Key {
-    fn borrow(&self) -> &[u8] {
-        self.as_bytes()
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,9 @@
 //! The name server of a node: names of VIPs are answered from memory, everything
 //! else goes to the host's own resolvers.
 //!
-//! `<name>.<framework>.l4lb.thisdcos.directory` and its three alias zones are
-//! answered here with authority, and nothing below `thisdcos.directory` or
+//! `<name>.<framework>.l4lb.thisdcos.directory` and its three alias zones, names of
+//! tasks below `dcos.thisdcos.directory` and `mesos`, and names of addresses are
+//! answered here with authority, and nothing below `mesos`, `thisdcos.directory` or
 //! `thisdcos.global` ever leaves the host. What is not ours is forwarded as it came,
 //! byte for byte, over the client's transport.
 //!
@@ -34,9 +35,12 @@ mod error;
 mod forward;
 mod key;
 mod reply;
+mod reverse;
 mod server;
+mod shares;
 mod snapshot;
 mod statistics;
+mod table;
 mod tcp;
 mod udp;
 mod upstreams;
@@ -47,9 +51,9 @@ use std::net::Ipv4Addr;
 pub use consider::{Context, Transport, Verdict, consider};
 pub use error::DnsError;
 pub use server::{Options, Server};
-pub use snapshot::Snapshot;
+pub use snapshot::{Records, Snapshot, Source};
 pub use statistics::{Counts, Statistics};
-pub use upstreams::Upstreams;
+pub use upstreams::{Upstreams, kept};
 
 /// The address at which containers and the host reach this server, port 53: a VIP
 /// like any other, so no interface carries it (DC/OS used the same one).

@@ -85,7 +85,8 @@ impl Reply {
         self
     }
 
-    /// Adds a record whose owner stands at `owner` bytes from the beginning.
+    /// Adds a record whose owner stands at `owner` bytes from the beginning; yields where
+    /// its data begin, if it fits.
     ///
     /// A record of the answer that does not fit sets the truncation bit; a client
     /// that never asks again over TCP still gets those that did fit. In the other
@@ -97,13 +98,13 @@ impl Reply {
         kind: u16,
         ttl: u32,
         data: &[u8],
-    ) {
+    ) -> Option<usize> {
         let length = 12 + data.len();
         if self.bytes.len() + length > self.limit {
             if section == Section::Answer {
                 self.bytes[2] |= TC;
             }
-            return;
+            return None;
         }
         self.bytes.extend(pointer(owner));
         self.bytes.extend(kind.to_be_bytes());
@@ -112,8 +113,10 @@ impl Reply {
         // Data is at most a few names, far below 65,536 bytes.
         self.bytes
             .extend(u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes());
+        let begins = self.bytes.len();
         self.bytes.extend(data);
         self.counts[section as usize] += 1;
+        Some(begins)
     }
 
     /// How many records the answer holds.

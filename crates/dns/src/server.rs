@@ -18,6 +18,7 @@ use tokio::task::{Id, JoinSet};
 
 use crate::datagrams::{self, Datagrams};
 use crate::forward::{Errand, Forwarder};
+use crate::shares::Shares;
 use crate::statistics::{Statistics, count};
 use crate::upstreams::{Directory, Upstreams};
 use crate::{Context, DnsError, Snapshot, Transport, Verdict, consider, tcp, udp};
@@ -140,7 +141,7 @@ impl Server {
     /// When the runtime cannot take the sockets.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), DnsError> {
         let mut roles = Vec::new();
-        let connections = Arc::new(tcp::Connections::default());
+        let connections = tcp::connections();
         for pair in self.sockets {
             let failed = |source| DnsError::Serve {
                 address: pair.address,
@@ -166,7 +167,7 @@ impl Server {
 #[derive(Debug, Clone)]
 enum Role {
     Udp(Arc<Datagrams>),
-    Tcp(Arc<tokio::net::TcpListener>, Arc<tcp::Connections>),
+    Tcp(Arc<tokio::net::TcpListener>, Arc<Shares>),
 }
 
 /// Runs every role for ever: one that panics is reported and started again.
@@ -223,6 +224,7 @@ impl Desk {
                     packet: packet.to_vec(),
                     question_end,
                     transport,
+                    client: source.to_canonical(),
                 },
                 failure,
             ),

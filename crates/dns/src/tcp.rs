@@ -1,18 +1,20 @@
 //! Serving streams, against clients that are slow, greedy or hostile.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::Transport;
 use crate::server::{Desk, Step};
+use crate::shares::Shares;
 use crate::statistics::count;
 
 /// Open connections of all clients together.
@@ -25,57 +27,17 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Rest after a failed accept, which lasts while file descriptors are short.
 const REST: Duration = Duration::from_millis(10);
 
-/// How many connections are open, for each client.
-///
-/// Sources that may not ask share one entry: strangers together get no more than
-/// one client does, so they cannot lock clients out.
-#[derive(Debug, Default)]
-pub(crate) struct Connections(Mutex<HashMap<Option<IpAddr>, usize>>);
+/// Queries of one connection that are answered at the same time; whoever sends more
+/// waits for answers.
+const PIPELINED: usize = 16;
 
-/// One admitted connection; dropping it makes room.
-#[derive(Debug)]
-struct Admission {
-    connections: Arc<Connections>,
-    client: Option<IpAddr>,
-}
-
-impl Connections {
-    fn admit(self: &Arc<Self>, client: Option<IpAddr>) -> Option<Admission> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = open.get(&client).copied().unwrap_or(0);
-        if mine >= MOST_EACH || open.values().sum::<usize>() >= MOST {
-            return None;
-        }
-        open.insert(client, mine + 1);
-        Some(Admission {
-            connections: Arc::clone(self),
-            client,
-        })
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let mut open = self
-            .connections
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(mine) = open.get_mut(&self.client) {
-            *mine -= 1;
-            if *mine == 0 {
-                open.remove(&self.client);
-            }
-        }
-    }
+/// Room for connections.
+pub(crate) fn connections() -> Arc<Shares> {
+    Shares::new(MOST, MOST_EACH)
 }
 
 /// Accepts connections for ever.
-pub(crate) async fn serve(
-    listener: Arc<TcpListener>,
-    connections: Arc<Connections>,
-    desk: Arc<Desk>,
-) {
+pub(crate) async fn serve(listener: Arc<TcpListener>, connections: Arc<Shares>, desk: Arc<Desk>) {
     // Conversations end with their listener.
     let mut conversations = JoinSet::new();
     loop {
@@ -93,13 +55,13 @@ pub(crate) async fn serve(
         };
         let source = peer.ip().to_canonical();
         let client = desk.serves(source).then_some(source);
-        let Some(admission) = connections.admit(client) else {
+        let Some(share) = connections.take(client) else {
             count(&desk.statistics.connections_refused);
             continue;
         };
         let desk = Arc::clone(&desk);
         conversations.spawn(async move {
-            let _admission = admission;
+            let _share = share;
             if let Err(error) = converse(stream, source, &desk).await {
                 tracing::debug!(%error, client = %source, "a DNS connection ended");
             }
@@ -107,16 +69,63 @@ pub(crate) async fn serve(
     }
 }
 
-/// Answers one query after the other until the client goes or gets slow.
-async fn converse(mut stream: TcpStream, source: IpAddr, desk: &Desk) -> io::Result<()> {
+/// Answers queries until the client goes or gets slow.
+///
+/// A query that waits for an upstream does not delay those behind it, so answers may
+/// come in another order (RFC 7766, 7).
+async fn converse(stream: TcpStream, source: IpAddr, desk: &Arc<Desk>) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let (reader, writer) = stream.into_split();
+    let (answers, outgoing) = mpsc::channel(PIPELINED);
+    tokio::try_join!(
+        listen(reader, source, desk, answers),
+        speak(writer, outgoing)
+    )?;
+    Ok(())
+}
+
+/// Reads queries and has them answered.
+async fn listen(
+    mut stream: OwnedReadHalf,
+    source: IpAddr,
+    desk: &Arc<Desk>,
+    answers: mpsc::Sender<Vec<u8>>,
+) -> io::Result<()> {
+    // Ends with this conversation, whatever upstreams still do.
+    let mut asking = JoinSet::new();
     while let Some(packet) = timeout(IDLE, read_query(&mut stream)).await?? {
-        let reply = match desk.take(&packet, Transport::Tcp, source) {
-            // What is no query ends the conversation.
-            Step::Done => return Ok(()),
-            Step::Send(reply) => reply,
-            Step::Ask(errand, failure) => desk.fetch(errand, failure).await,
-        };
+        match desk.take(&packet, Transport::Tcp, source) {
+            // Whoever sends no queries has nothing to say to us.
+            Step::Done => break,
+            Step::Send(reply) => {
+                if answers.send(reply).await.is_err() {
+                    break;
+                }
+            }
+            Step::Ask(errand, failure) => {
+                if asking.len() >= PIPELINED {
+                    asking.join_next().await;
+                }
+                let (desk, answers) = (Arc::clone(desk), answers.clone());
+                asking.spawn(async move {
+                    let reply = desk.fetch(errand, failure).await;
+                    // A client that is gone wants no answer.
+                    drop(answers.send(reply).await);
+                });
+            }
+        }
+        while asking.try_join_next().is_some() {}
+    }
+    while asking.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Sends answers as they come.
+async fn speak(
+    mut stream: OwnedWriteHalf,
+    mut outgoing: mpsc::Receiver<Vec<u8>>,
+) -> io::Result<()> {
+    while let Some(reply) = outgoing.recv().await {
         let length = u16::try_from(reply.len()).map_err(io::Error::other)?;
         let framed = [&length.to_be_bytes()[..], &reply].concat();
         timeout(IDLE, stream.write_all(&framed)).await??;
@@ -125,7 +134,7 @@ async fn converse(mut stream: TcpStream, source: IpAddr, desk: &Desk) -> io::Res
 }
 
 /// The next query, `None` if the client closed between two.
-async fn read_query(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+async fn read_query(stream: &mut OwnedReadHalf) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 2];
     if stream.read(&mut length[..1]).await? == 0 {
         return Ok(None);
@@ -134,27 +143,4 @@ async fn read_query(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     let mut packet = vec![0; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut packet).await?;
     Ok(Some(packet))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_client_does_not_take_all() {
-        let connections = Arc::new(Connections::default());
-        let greedy = Some("10.0.0.1".parse().unwrap());
-        let held: Vec<_> = (0..MOST_EACH)
-            .map(|_| connections.admit(greedy).unwrap())
-            .collect();
-        assert!(connections.admit(greedy).is_none());
-        assert!(
-            connections
-                .admit(Some("10.0.0.2".parse().unwrap()))
-                .is_some()
-        );
-        drop(held);
-        assert!(connections.admit(greedy).is_some());
-        assert!(connections.0.lock().unwrap().is_empty());
-    }
 }

@@ -1,7 +1,7 @@
 //! The host's own resolvers, to which foreign names go.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,38 +13,62 @@ use crate::SERVICE_ADDRESS;
 const MOST: usize = 3;
 /// How long an upstream that failed is asked last.
 const PENALTY: Duration = Duration::from_secs(30);
+/// Where systemd-resolved lists its upstreams, while it stands in resolv.conf itself.
+const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
+/// Where systemd-resolved listens on this host (systemd-resolved(8)).
+const STUBS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54)),
+];
 
 /// Where foreign names are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upstreams {
-    /// The `nameserver` lines of this file, port 53, read again whenever it changes.
+    /// The `nameserver` lines of this file, port 53, read again whenever it changes; or
+    /// of its former self ([`kept`]) while that is there. Where they name nothing but
+    /// systemd-resolved on this host, its own upstreams are used: it may have been told
+    /// to ask us, and questions would circle.
     ResolvConf(PathBuf),
     /// These addresses.
     Fixed(Vec<SocketAddr>),
+}
+
+/// Where a resolv.conf is kept that was replaced by one which names this server.
+#[must_use]
+pub fn kept(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".before-sealane");
+    PathBuf::from(name)
 }
 
 /// The upstreams in use, with a memory of which ones failed.
 #[derive(Debug)]
 pub(crate) struct Directory {
     source: Upstreams,
+    /// Where systemd-resolved lists its upstreams.
+    resolved: PathBuf,
     own: Vec<IpAddr>,
     listening: Vec<SocketAddr>,
     read: Mutex<Reading>,
     failed: Mutex<HashMap<SocketAddr, Instant>>,
 }
 
-/// What the file said, and which state of the file that was.
+/// What the files said, and which state of the files that was.
 #[derive(Debug, Default)]
 struct Reading {
-    stamp: Option<[i64; 5]>,
+    stamps: [Stamp; 3],
     servers: Arc<[SocketAddr]>,
 }
+
+/// A state of a file; `None` if there is none.
+type Stamp = Option<[i64; 5]>;
 
 impl Directory {
     /// `own` and `listening` are ourselves, and never asked: a query would circle.
     pub(crate) fn new(source: Upstreams, own: Vec<IpAddr>, listening: Vec<SocketAddr>) -> Self {
         Self {
             source,
+            resolved: PathBuf::from(RESOLVED),
             own,
             listening,
             read: Mutex::default(),
@@ -88,30 +112,44 @@ impl Directory {
             || self.listening.iter().any(listens)
     }
 
-    /// The file's servers. The file is looked at on every use, which costs one
-    /// system call and leaves no moment in which a change is not seen.
+    /// The file's servers. The files are looked at on every use, which costs a few
+    /// system calls and leaves no moment in which a change is not seen.
     fn read(&self, path: &Path) -> Arc<[SocketAddr]> {
-        let stamp = std::fs::metadata(path).ok().map(|data| {
-            let inode = i64::try_from(data.ino()).unwrap_or(i64::MAX);
-            let size = i64::try_from(data.size()).unwrap_or(i64::MAX);
-            let changed = data
-                .ctime()
-                .wrapping_mul(1_000_000_000)
-                .wrapping_add(data.ctime_nsec());
-            let dev = i64::try_from(data.dev()).unwrap_or(i64::MAX);
-            [dev, inode, size, data.mtime_nsec(), changed]
-        });
+        let kept = kept(path);
+        let stamps = [&*kept, path, &*self.resolved].map(stamp);
         let mut reading = lock(&self.read);
-        if stamp.is_none() || stamp != reading.stamp {
-            let text = std::fs::read(path).unwrap_or_default();
-            let servers = parse(&String::from_utf8_lossy(&text));
+        if stamps == [None; 3] || stamps != reading.stamps {
+            let path = if stamps[0].is_some() { &*kept } else { path };
+            let mut servers = servers(path);
+            let stubs = servers.iter().all(|server| STUBS.contains(&server.ip()));
+            if stubs && !servers.is_empty() && stamps[2].is_some() {
+                servers = self::servers(&self.resolved);
+            }
             *reading = Reading {
-                stamp,
+                stamps,
                 servers: servers.into(),
             };
         }
         Arc::clone(&reading.servers)
     }
+}
+
+/// What a file's state is known by, behind links.
+fn stamp(path: &Path) -> Stamp {
+    let data = std::fs::metadata(path).ok()?;
+    let inode = i64::try_from(data.ino()).unwrap_or(i64::MAX);
+    let size = i64::try_from(data.size()).unwrap_or(i64::MAX);
+    let changed = data
+        .ctime()
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(data.ctime_nsec());
+    let dev = i64::try_from(data.dev()).unwrap_or(i64::MAX);
+    Some([dev, inode, size, data.mtime_nsec(), changed])
+}
+
+fn servers(path: &Path) -> Vec<SocketAddr> {
+    let text = std::fs::read(path).unwrap_or_default();
+    parse(&String::from_utf8_lossy(&text))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

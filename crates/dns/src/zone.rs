@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::SERVICE_ADDRESS;
-use crate::key::Key;
+use crate::key::{Key, LONGEST, ancestors};
+use crate::{SERVICE_ADDRESS, Source};
 
 /// A zone that this server has authority over.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,16 +15,21 @@ pub(crate) struct Zone {
 }
 
 const L4LB: &[u8] = b"\x04l4lb\x08thisdcos\x09directory";
+const MESOS: &[u8] = b"\x05mesos";
 const DIRECTORY: &[u8] = b"\x08thisdcos\x09directory";
 const LOCALHOST: &[u8] = b"\x09localhost";
 const SPARTAN: &[u8] = b"\x07spartan";
 
+/// Where name servers are.
+pub(crate) static SERVER: [IpAddr; 1] = [IpAddr::V4(SERVICE_ADDRESS)];
+
 /// A deeper zone stands before the zone that holds it.
 ///
 /// The aliases are DC/OS's (dcos_dns_router: `dclb` was minuteman's name for `l4lb`,
-/// `.global` the older spelling of `.directory`). `spartan` holds the name by which
-/// DC/OS tools ask whether the name server is there.
-static ZONES: [Zone; 8] = [
+/// `.global` the older spelling of `.directory`), where the zone of Mesos-DNS had a copy
+/// under `mesos.thisdcos.directory`. `spartan` holds the name by which DC/OS tools ask
+/// whether the name server is there.
+static ZONES: [Zone; 11] = [
     Zone {
         apex: L4LB,
         canonical: L4LB,
@@ -40,6 +45,18 @@ static ZONES: [Zone; 8] = [
     Zone {
         apex: b"\x04dclb\x08thisdcos\x06global",
         canonical: L4LB,
+    },
+    Zone {
+        apex: b"\x05mesos\x08thisdcos\x09directory",
+        canonical: MESOS,
+    },
+    Zone {
+        apex: b"\x05mesos\x08thisdcos\x06global",
+        canonical: MESOS,
+    },
+    Zone {
+        apex: MESOS,
+        canonical: MESOS,
     },
     Zone {
         apex: DIRECTORY,
@@ -76,9 +93,32 @@ impl Zone {
         name.with_suffix(self.apex.len(), self.canonical)
     }
 
+    /// A canonical name as it is spelt in this zone, if it lies there; other names are
+    /// what they are.
+    pub(crate) fn shown_name(&self, canonical: &[u8]) -> Vec<u8> {
+        let inside = ancestors(canonical).any(|part| part == self.canonical);
+        let kept = canonical.len() - if inside { self.canonical.len() } else { 0 };
+        let suffix = if inside { self.apex } else { &[] };
+        let kept = canonical.get(..kept).unwrap_or_default();
+        // A name that gets too long there is told as it is.
+        if kept.len() + suffix.len() > LONGEST {
+            return canonical.to_vec();
+        }
+        [kept, suffix].concat()
+    }
+
     /// Whether `canonical` names of this zone may come from a snapshot.
     pub(crate) fn published(&self) -> bool {
-        self.canonical == L4LB || self.canonical == DIRECTORY
+        [L4LB, MESOS, DIRECTORY].contains(&self.canonical)
+    }
+
+    /// Who publishes this zone's names.
+    pub(crate) fn source(&self) -> Source {
+        if self.canonical == L4LB {
+            Source::Vips
+        } else {
+            Source::Tasks
+        }
     }
 
     /// The addresses of names that are the same on every node.
@@ -87,7 +127,6 @@ impl Zone {
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(Ipv6Addr::LOCALHOST),
         ];
-        static SERVER: [IpAddr; 1] = [IpAddr::V4(SERVICE_ADDRESS)];
         // RFC 6761, 6.3: every name below localhost is the loopback address.
         if self.canonical == LOCALHOST {
             return Some(&LOOPBACK);
@@ -96,6 +135,8 @@ impl Zone {
         match host {
             b"\x05ready" if self.canonical == SPARTAN => Some(&LOOPBACK[..1]),
             b"\x02ns" => Some(&SERVER),
+            // Mesos-DNS called its servers by numbers.
+            b"\x03ns1" if self.canonical == MESOS => Some(&SERVER),
             _ => None,
         }
     }
@@ -111,6 +152,8 @@ mod tests {
             ("a.b.l4lb.thisdcos.directory", "a.b.l4lb.thisdcos.directory"),
             ("A.b.dclb.ThisDcos.Global", "a.b.l4lb.thisdcos.directory"),
             ("l4lb.thisdcos.global", "l4lb.thisdcos.directory"),
+            ("leader.mesos", "leader.mesos"),
+            ("leader.mesos.thisdcos.global", "leader.mesos"),
             (
                 "x.autoip.dcos.thisdcos.global",
                 "x.autoip.dcos.thisdcos.directory",

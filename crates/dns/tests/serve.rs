@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use dns::Upstreams;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType::{A, AAAA};
+use hickory_proto::serialize::binary::BinEncodable;
 use lab::{Lab, addresses, code, read_framed, send_framed, tcp_on, udp_to, upstream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -46,6 +47,36 @@ async fn several_queries_on_one_connection() {
     for _ in 0..3 {
         assert_eq!(tcp_on(&mut stream, WEB, A).await.answers.len(), 1);
     }
+}
+
+/// A query that waits for an upstream does not delay the ones behind it.
+#[tokio::test]
+async fn many_queries_at_once_on_one_connection() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let silent_tcp = tokio::net::TcpListener::bind(silent.local_addr().unwrap())
+        .await
+        .unwrap();
+    let upstream = Upstreams::Fixed(vec![silent_tcp.local_addr().unwrap()]);
+    let lab = Lab::start("127.0.0.1:0", upstream);
+    lab.publish(&[(WEB, &["11.0.0.1"])], 1);
+    let mut stream = TcpStream::connect(lab.address).await.unwrap();
+    let foreign = lab::query("example.com", A);
+    let own: Vec<_> = (0..40).map(|_| lab::query(WEB, A)).collect();
+    for question in [&foreign].into_iter().chain(&own) {
+        send_framed(&mut stream, &question.to_bytes().unwrap()).await;
+    }
+    let mut answered = Vec::new();
+    for _ in 0..41 {
+        let reply = timeout(lab::DEADLINE, read_framed(&mut stream)).await;
+        let reply = hickory_proto::op::Message::from_vec(&reply.unwrap()).unwrap();
+        answered.push((reply.metadata.id, code(&reply)));
+    }
+    let expected: Vec<_> = own
+        .iter()
+        .map(|question| (question.metadata.id, ResponseCode::NoError))
+        .chain([(foreign.metadata.id, ResponseCode::ServFail)])
+        .collect();
+    assert_eq!(answered, expected);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use futures::stream::BoxStream;
 use mesos::{ContainerType, NetworkInfo};
 use model::{Task, TaskId, Timestamp};
 
-use crate::{Discovery, EngineError};
+use crate::{Discovery, EngineError, VirtualNetworks};
 
 /// What an engine needs to know of the daemon that uses it.
 #[derive(Debug, Clone)]
@@ -133,6 +133,12 @@ pub trait Engine: Send + Sync + Debug {
     /// Says what could not be made and what would help.
     async fn start(&self, task: &Task) -> Result<Container, EngineError>;
 
+    /// What a start of the task that is under way waits for, such as an image, in words;
+    /// absent when there is nothing to say.
+    fn progress(&self, _task: &TaskId) -> Option<String> {
+        None
+    }
+
     /// All containers of this owner.
     ///
     /// # Errors
@@ -198,9 +204,34 @@ pub trait Engine: Send + Sync + Debug {
         Ok(None)
     }
 
+    /// Names of its own networks, sorted; none for an engine that joins others' networks.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    async fn networks(&self) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// Makes as much of the task's container as has to be there before it starts, and
+    /// tells the cgroup that it will have, as a path from the cgroup root. The cgroup need
+    /// not be there yet, and may be made by whoever asks; [`Engine::start`] goes on from
+    /// there. Absent for an engine that does not know.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    async fn stage(&self, _task: &Task) -> Result<Option<PathBuf>, EngineError> {
+        Ok(None)
+    }
+
     /// What it sees of containers that somebody else started; absent for an engine that
     /// nobody else uses.
     fn discovery(self: Arc<Self>) -> Option<Arc<dyn Discovery>> {
+        None
+    }
+
+    /// Where it is told of virtual networks; absent for an engine whose containers join
+    /// them without its doing.
+    fn virtual_networks(self: Arc<Self>) -> Option<Arc<dyn VirtualNetworks>> {
         None
     }
 }

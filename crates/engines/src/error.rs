@@ -27,6 +27,14 @@ pub enum EngineError {
         /// What the engine said.
         detail: String,
     },
+    /// The image is there and cannot be run.
+    #[error("image '{image}' cannot be used: {detail}")]
+    BadImage {
+        /// Its reference.
+        image: String,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A network that the task names does not exist.
     #[error("network '{network}' does not exist for {engine}; {help}")]
     NetworkMissing {
@@ -79,4 +87,19 @@ pub enum EngineError {
         /// What it said.
         detail: String,
     },
+}
+
+/// An error with its causes: a cause is often the only part that helps.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some libraries repeat their cause in their own message.
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
 }

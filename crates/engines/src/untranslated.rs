@@ -4,7 +4,11 @@
 //! container runs. So these containers have a parent of their own: it can be made exempt
 //! before any of them starts, and all that is below it is then exempt, too.
 
+use std::path::PathBuf;
+
 use model::Task;
+
+use crate::docker::parent as docker;
 
 /// Parent of cgroups that an engine does not choose by itself, when none is configured.
 pub(crate) const PARENT: &str = "/sealane";
@@ -35,6 +39,15 @@ pub(crate) fn slice(configured: Option<&str>) -> String {
     }
 }
 
+/// Where such a parent may have been made with the given configuration, from the root of
+/// cgroup v2: the engines' own, and a slice of systemd's.
+#[must_use]
+pub fn untranslated_parents(configured: Option<&str>) -> Vec<PathBuf> {
+    let slice = docker::untranslated(configured, true).ok().flatten();
+    let own = PathBuf::from(parent(configured));
+    [own].into_iter().chain(slice).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +60,17 @@ mod tests {
         assert_eq!(slice(None), "sealane-untranslated.slice");
         assert_eq!(slice(Some("a-b.slice")), "a-b-untranslated.slice");
         assert_eq!(slice(Some("-.slice")), "untranslated.slice");
+    }
+    #[test]
+    fn all_places_are_known() {
+        let places = |configured| untranslated_parents(configured);
+        assert_eq!(
+            places(None),
+            [
+                PathBuf::from("/sealane/untranslated"),
+                "/sealane.slice/sealane-untranslated.slice".into()
+            ]
+        );
+        assert_eq!(places(Some("/mine")), [PathBuf::from("/mine/untranslated")]);
     }
 }

@@ -3,7 +3,7 @@
 //! Field names, defaults and which fields are omitted when empty follow
 //! Marathon 1.5 and newer (`docs/rest-api/public/api/v2/types/app.raml`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{AppId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -181,9 +181,9 @@ pub struct Container {
     /// Docker image; required for [`EngineType::Docker`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker: Option<DockerContainer>,
-    /// AppC image; kept for [`EngineType::Mesos`].
+    /// AppC image, for [`EngineType::Mesos`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub appc: Option<Value>,
+    pub appc: Option<AppcContainer>,
     /// Volumes, as given.
     #[serde(default)]
     pub volumes: Vec<Value>,
@@ -221,6 +221,21 @@ pub struct DockerContainer {
     /// MESOS only: `{secret}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_config: Option<Value>,
+}
+
+/// `container.appc`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppcContainer {
+    /// The image's name.
+    pub image: String,
+    /// `sha512-` and the hash of the unpacked archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `version`, `os`, `arch` and others.
+    pub labels: BTreeMap<String, String>,
+    /// Fetch even if present.
+    pub force_pull_image: bool,
 }
 
 /// An option of `docker run`.
@@ -267,6 +282,15 @@ pub struct Network {
     /// For the network's provider.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+}
+
+impl Network {
+    /// The groups that its label names ([`vip::GROUPS`]); none without one. A label that
+    /// makes no sense was refused with its app.
+    #[must_use]
+    pub fn groups(&self) -> BTreeSet<String> {
+        vip::groups_of(&self.labels).unwrap_or_default()
+    }
 }
 
 /// `networks[].mode`.

@@ -83,11 +83,13 @@ pub(crate) enum OldNetwork {
     User,
 }
 
-/// `ipAddress`; its `groups` have no effect in Marathon and are not kept.
+/// `ipAddress`; its `groups` become a label of the network, since the new form has no such
+/// field.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct IpAddress {
     pub(crate) network_name: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) groups: Vec<String>,
     /// The ports of `discovery`, when that object is there.
     pub(crate) discovery: Option<Vec<DiscoveryPort>>,
 }

@@ -44,9 +44,9 @@ mod validate;
 mod version;
 
 pub use app::{
-    App, CommandCheck, Container, DockerContainer, DockerParameter, EngineType, HealthCheck,
-    HealthProtocol, KillSelection, Network, NetworkMode, PortDefinition, PortMapping, PortProtocol,
-    UpgradeStrategy, VersionInfo,
+    App, AppcContainer, CommandCheck, Container, DockerContainer, DockerParameter, EngineType,
+    HealthCheck, HealthProtocol, KillSelection, Network, NetworkMode, PortDefinition, PortMapping,
+    PortProtocol, UpgradeStrategy, VersionInfo,
 };
 pub use config::{Config, ConfigError};
 pub use parse::{parse_app, parse_app_with_id, parse_apps};

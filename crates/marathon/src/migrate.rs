@@ -75,7 +75,15 @@ fn translate_network(
     old: Option<OldNetwork>,
     config: &Config,
 ) -> Result<Network, Rejection> {
-    let labels = address.map(|it| it.labels.clone()).unwrap_or_default();
+    let mut labels = address.map(|it| it.labels.clone()).unwrap_or_default();
+    let groups = address.map(|it| it.groups.as_slice()).unwrap_or_default();
+    vip::groups::check_groups(groups)
+        .map_err(|flaw| Rejection::invalid_object("/ipAddress/groups", &flaw.to_string()))?;
+    if !groups.is_empty() {
+        labels
+            .entry(vip::GROUPS.to_owned())
+            .or_insert_with(|| vip::groups::join(groups));
+    }
     let name = address.and_then(|it| it.network_name.clone());
     let bridge = |labels| Network {
         mode: NetworkMode::Bridge,

@@ -2,7 +2,7 @@
 //!
 //! The structures mirror the file's messages field by field, reduced to the fields
 //! that the shapes of this crate have; other fields are skipped when read. They are
-//! written by hand instead of generated: there are thirteen of them, Mesos' numbers
+//! written by hand instead of generated: there are fourteen of them, Mesos' numbers
 //! never change, and the build needs no `protoc` this way.
 //!
 //! A field that Mesos calls `required` is an [`Option`] here, so that a message
@@ -25,7 +25,7 @@ mod network;
 
 pub use container::{ContainerInfo, ContainerType, MesosInfo, Volume, VolumeMode};
 pub use docker::{DockerInfo, DockerNetwork, DockerPortMapping, Parameter};
-pub use image::{Image, ImageKind, NamedImage};
+pub use image::{AppcImage, DockerImage, Image, ImageKind};
 pub use network::{IpAddress, IpProtocol, Label, Labels, NetworkInfo, PortMapping};
 pub use prost::Message;
 

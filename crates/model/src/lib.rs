@@ -26,7 +26,10 @@ mod time;
 pub use app_id::{AppId, AppIdError};
 pub use deployment::{AffectedApp, Deployment, DeploymentAction, Kill, Launch, TaskFailure};
 pub use external::{External, ExternalPort, ExternalState};
-pub use network::{Block, Network, Subnet};
+pub use network::{
+    Block, Exhausted, MAX_NETWORK_NAME, Network, NetworkFlaw, Occupied, Overlap, RESERVED_NETWORKS,
+    Subnet,
+};
 pub use node::{Node, NodeId, PortRange};
 pub use protocol::Protocol;
 pub use status::{HealthState, TaskState, TaskStatus};

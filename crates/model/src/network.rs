@@ -1,19 +1,25 @@
 //! Virtual networks, and the share of them that each node has.
 
+mod choice;
+mod flaw;
+mod overlap;
+mod subnet;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{NodeId, Timestamp};
+pub use choice::Exhausted;
+pub use flaw::NetworkFlaw;
+pub use overlap::{Occupied, Overlap};
+pub use subnet::Subnet;
 
-/// Addresses of one family on a virtual network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Subnet {
-    /// All of its addresses; host bits are zero.
-    pub net: IpNet,
-    /// Prefix length of the block that a node takes from it: 24 of 9.0.0.0/8 gives
-    /// every node 256 addresses.
-    pub block: u8,
-}
+/// Names that mean something else to an engine, whatever networks there are.
+pub const RESERVED_NETWORKS: [&str; 4] = ["host", "bridge", "default", "none"];
+
+/// Longest name of a network. Docker takes 64 hexadecimal digits for an id, and a name
+/// within the limit of DNS fits whatever is made of it.
+pub const MAX_NETWORK_NAME: usize = 63;
 
 /// A virtual network (`networks/<name>`), written by the API alone.
 ///
@@ -33,6 +39,34 @@ pub struct Network {
     pub created: Timestamp,
 }
 
+impl Network {
+    /// Whether it means the same as another one, whenever each was made.
+    #[must_use]
+    pub fn means_the_same(&self, other: &Self) -> bool {
+        let Self {
+            name,
+            subnets,
+            mtu,
+            masquerade,
+            created: _,
+        } = self;
+        (name, subnets, mtu, masquerade)
+            == (&other.name, &other.subnets, &other.mtu, &other.masquerade)
+    }
+
+    /// Whether the nets could have been taken from its subnets: one of each, in their
+    /// order. Those of a network that was deleted and made anew need not be.
+    #[must_use]
+    pub fn has_given(&self, nets: &[IpNet]) -> bool {
+        nets.len() == self.subnets.len()
+            && self
+                .subnets
+                .iter()
+                .zip(nets)
+                .all(|(subnet, net)| subnet.has_block(*net))
+    }
+}
+
 /// A node's share of a virtual network (`blocks/<network>/<node>`), written by that
 /// node alone, together with a claim on each of its nets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,3 +80,6 @@ pub struct Block {
     /// When it was taken.
     pub since: Timestamp,
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,24 @@ pub enum NetlinkError {
         #[source]
         source: rtnetlink::Error,
     },
+    /// The kernel refused a change of a [`crate::Batch`].
+    #[error("could not {step}")]
+    Refused {
+        /// The change, as a verb and its object.
+        step: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel did not answer a question.
+    #[error("could not look at the {what} of a network namespace")]
+    Look {
+        /// `link`, `links`, `addresses` or `routes`.
+        what: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
     /// A dump of links, addresses or routes failed.
     #[error("could not list {what} of this network namespace")]
     List {
@@ -51,4 +69,36 @@ pub enum NetlinkError {
         #[source]
         source: rtnetlink::Error,
     },
+    /// The kernel's tracked flows could not be read or forgotten.
+    #[error("could not {action} tracked flows; this needs root and connection tracking")]
+    Flows {
+        /// `list` or `delete`.
+        action: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel refused a route for `::1`.
+    #[error("could not let answers to ::1 in by {interface}")]
+    Localhost {
+        /// The interface.
+        interface: String,
+        /// What the kernel said.
+        #[source]
+        source: rtnetlink::Error,
+    },
+}
+
+impl NetlinkError {
+    /// What the kernel said to a change or a step, as a number.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::Refused { source, .. }
+            | Self::Look { source, .. }
+            | Self::Namespace { source, .. }
+            | Self::Socket(source) => source.raw_os_error(),
+            _ => None,
+        }
+    }
 }

@@ -59,3 +59,51 @@ pub(crate) fn netns_cookie() -> io::Result<u64> {
         Ok(cookie)
     }
 }
+
+/// What the kernel answers an `ethtool` question with that has one number.
+#[repr(C)]
+struct EthtoolValue {
+    command: u32,
+    value: u32,
+}
+
+/// "Has the link a carrier?", `ETHTOOL_GLINK` of linux/ethtool.h.
+const ETHTOOL_GLINK: u32 = 0x0a;
+
+/// Whether a link of this thread's namespace has a carrier, after the kernel has acted
+/// on it.
+pub(crate) fn carrier(link: &str) -> io::Result<bool> {
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    let mut question = EthtoolValue {
+        command: ETHTOOL_GLINK,
+        value: 0,
+    };
+    // SAFETY: `ifreq` consists of byte arrays, integers and pointers (its union included),
+    // for which all zeroes is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    if link.len() >= request.ifr_name.len() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // The name's end is a zero that is there already.
+    for (to, from) in request.ifr_name.iter_mut().zip(link.bytes()) {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_data = (&raw mut question).cast();
+    // SAFETY: the descriptor is open for the whole call; SIOCETHTOOL reads an `ifreq` from
+    // the pointer, which is one; its data points to `question`, which outlives the call
+    // and is what ETHTOOL_GLINK reads and writes: two `u32`.
+    let outcome = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
+    if outcome < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(question.value != 0)
+    }
+}
+
+/// The request number of linux/sockios.h.
+const SIOCETHTOOL: libc::Ioctl = 0x8946;

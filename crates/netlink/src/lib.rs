@@ -3,7 +3,8 @@
 //! The only crate that speaks netlink or enters a network namespace. Whatever
 //! happens inside a namespace happens on a thread of its own that then ends, so a
 //! pool's thread can never be left in the wrong one. Functions of [`route`] and
-//! [`address`] work in the calling thread's namespace.
+//! [`address`] work in the calling thread's namespace; a [`Socket`] in the one that it
+//! was opened in, where it makes the changes of a [`Batch`] in one turn.
 //!
 //! It never decides which namespaces or routes should exist, and it never starts
 //! another program.
@@ -22,10 +23,22 @@
 //! ```
 
 pub mod address;
+mod batch;
 mod connection;
+pub mod conntrack;
 mod error;
 mod kernel;
+mod link;
 pub mod netns;
+mod path;
 pub mod route;
+mod socket;
+mod vxlan;
+pub mod way;
 
+pub use batch::Batch;
 pub use error::NetlinkError;
+pub use link::{Inet, Link, Mac, Veth, carry_now, delete_link};
+pub use path::{Hop, PROTOCOL, Route};
+pub use socket::Socket;
+pub use vxlan::Vxlan;

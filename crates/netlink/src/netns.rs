@@ -9,7 +9,8 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -19,8 +20,8 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs, statfs};
 
-use crate::NetlinkError;
 use crate::kernel;
+use crate::{NetlinkError, Socket};
 
 /// Names a network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,6 +150,55 @@ pub fn run_in<T: Send>(
         setns(&namespace, CloneFlags::CLONE_NEWNET).map_err(failed(&name, "enter"))?;
         Ok(work())
     })
+}
+
+/// A namespace held open: it stays, whatever becomes of its file and its processes.
+pub struct Namespace {
+    file: File,
+    name: String,
+}
+
+impl Namespace {
+    /// Opens one.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Missing`] when there is no such namespace.
+    pub fn open(target: impl Into<Target>) -> Result<Self, NetlinkError> {
+        let path = target.into().file();
+        let name = path.display().to_string();
+        Ok(Self {
+            file: open(&path, &name)?,
+            name,
+        })
+    }
+
+    /// Its number: no other namespace has it while this one exists.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn number(&self) -> Result<u64, NetlinkError> {
+        let found = self.file.metadata();
+        found
+            .map(|found| found.ino())
+            .map_err(failed(&self.name, "read the number"))
+    }
+
+    /// Runs `work` inside with a socket there, on a thread of its own, and waits for it.
+    ///
+    /// # Errors
+    /// As [`run_in`].
+    pub fn run<T: Send>(&self, work: impl FnOnce(&Socket) -> T + Send) -> Result<T, NetlinkError> {
+        on_own_thread(&self.name, || {
+            setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(failed(&self.name, "enter"))?;
+            Ok(work(&Socket::open()?))
+        })
+    }
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 /// The kernel's cookie of a namespace: the same for every socket inside, and for no

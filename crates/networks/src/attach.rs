@@ -13,7 +13,7 @@ use netlink::{NetlinkError, netns};
 
 use crate::intent::Intent;
 use crate::networks::{Shared, check_id};
-use crate::wanted::{HostPort, Wanted, wanted};
+use crate::wanted::{Wanted, wanted};
 use crate::{Attachment, NetworkError, Networks};
 
 impl Networks {
@@ -102,13 +102,8 @@ impl Networks {
     }
 
     async fn reserve(&self, id: &str, wanted: &[Wanted]) -> Result<(), NetworkError> {
-        let ports: Vec<HostPort> = wanted
-            .iter()
-            .flat_map(|one| one.host_ports.iter().copied())
-            .collect();
-        let id = id.to_owned();
-        self.on_disk(move |shared| shared.ports.reserve(&id, &ports))
-            .await
+        let ports = wanted.iter().flat_map(|one| one.host_ports.iter().copied());
+        self.shared.ports.reserve(id, ports.collect()).await
     }
 
     async fn make(
@@ -138,11 +133,26 @@ impl Networks {
             assigned.push((one.info.clone(), result));
         }
         let attachment = Attachment::assemble(netns, &assigned);
+        self.publish(id, wanted).await?;
         intent.complete = true;
         let name = id.to_owned();
         self.on_disk(move |shared| shared.intents.write(&name, &intent))
             .await?;
         Ok(attachment)
+    }
+
+    /// Leads host ports to the container where no plugin did: as its records say, so
+    /// that a restarted daemon finds the same.
+    async fn publish(&self, id: &str, wanted: &[Wanted]) -> Result<(), NetworkError> {
+        if wanted.iter().all(|one| one.host_ports.is_empty()) {
+            return Ok(());
+        }
+        let name = id.to_owned();
+        let ports = self.on_disk(move |shared| shared.published(&name)).await?;
+        if ports.is_empty() {
+            return Ok(());
+        }
+        self.shared.ports.publish(id, &ports).await
     }
 
     /// Joins one network and sees that wanted addresses were assigned.
@@ -153,7 +163,6 @@ impl Networks {
         wanted: &Wanted,
         config: &NetworkConfig,
     ) -> Result<AddResult, NetworkError> {
-        warn_of_unmapped_ports(id, wanted, config);
         let join = Join {
             container: id.to_owned(),
             ifname: wanted.ifname.clone(),
@@ -190,6 +199,11 @@ impl Networks {
         let mut state = self
             .on_disk(move |shared| Ok(State::of(shared, &name)))
             .await?;
+        // Before the addresses are free for others.
+        let withdrawn = self.shared.ports.withdraw(id).await;
+        state
+            .problems
+            .extend(withdrawn.err().map(|error| with_cause(&error)));
         let inside = netns::exists(&state.netns).then(|| state.netns.clone());
         for ifname in &state.ifnames {
             let _turn = self.shared.gate.acquire().await.ok();
@@ -248,7 +262,7 @@ impl State {
             Err(error) => Err(namespace_error(&id, error)),
         };
         // Ports of a network that could not be left stay reserved: its rules may stand.
-        for outcome in [forgotten, shared.settle_ports(&id)] {
+        for outcome in [forgotten, shared.settle_reserved(&id)] {
             self.problems
                 .extend(outcome.err().map(|error| with_cause(&error)));
         }
@@ -285,22 +299,6 @@ fn unknown(error: CniError) -> NetworkError {
             NetworkError::Unknown { name, known, dirs }
         }
         other => NetworkError::Configuration(other),
-    }
-}
-
-/// Mappings that no plugin declares to read may still be read from Mesos' block.
-fn warn_of_unmapped_ports(id: &str, wanted: &Wanted, config: &NetworkConfig) {
-    let maps = config
-        .plugins
-        .iter()
-        .any(|plugin| plugin.capabilities.contains("portMappings"));
-    if !maps && !wanted.host_ports.is_empty() {
-        tracing::warn!(
-            id,
-            network = wanted.network,
-            "no plugin of this network declares the \
-            capability portMappings: host ports work only if one reads Mesos' network_info"
-        );
     }
 }
 

@@ -4,7 +4,9 @@
 //! `mesos-bridge`, which DC/OS ships. Ours is made of the reference plugins: a
 //! bridge with masquerading and hairpin, addresses by host-local with its leases in
 //! our state, so that they outlive a reboot together with the records that free
-//! them, and host ports by portmap. The MTU is left to the kernel: a value written
+//! them. Host ports are ours ([`crate::HostPorts`]), and so is the way past rules that
+//! drop what is forwarded ([`crate::ensure_forwarding`]): the plugins for both run
+//! iptables a dozen times a container. The MTU is left to the kernel: a value written
 //! down is wrong somewhere.
 
 use std::net::IpAddr;
@@ -52,17 +54,7 @@ fn configuration(options: &Options) -> Value {
             "routes": [{"dst": everywhere}],
         },
     });
-    let mut plugins = vec![bridge];
-    plugins.push(json!({"type": "portmap", "capabilities": {"portMappings": true}}));
-    // Accepts its containers' traffic where other software set FORWARD to drop.
-    if options
-        .plugin_dirs
-        .iter()
-        .any(|directory| directory.join("firewall").is_file())
-    {
-        plugins.push(json!({"type": "firewall"}));
-    }
-    json!({"cniVersion": "1.0.0", "name": options.bridge_name, "plugins": plugins})
+    json!({"cniVersion": "1.0.0", "name": options.bridge_name, "plugins": [bridge]})
 }
 
 #[cfg(test)]
@@ -77,7 +69,6 @@ mod tests {
         let path = |name| directory.path().join(name);
         let mut options = Options {
             config_dirs: vec![path("theirs")],
-            plugin_dirs: vec![path("bin")],
             state: path("state"),
             ..Options::default()
         };
@@ -88,17 +79,12 @@ mod tests {
             .iter()
             .map(|plugin| plugin.kind.as_str())
             .collect();
-        assert_eq!(kinds, ["bridge", "portmap"]);
+        assert_eq!(kinds, ["bridge"]);
 
-        fs::create_dir(path("bin")).unwrap();
-        fs::write(path("bin").join("firewall"), "").unwrap();
         options.bridge_interface = "sealane9".to_owned();
         ensure(&options, &path("ours")).unwrap();
         let text = fs::read_to_string(path("ours").join("bridge.conflist")).unwrap();
-        assert!(
-            text.contains("\"firewall\"") && text.contains("\"sealane9\""),
-            "{text}"
-        );
+        assert!(text.contains("\"sealane9\""), "{text}");
 
         fs::create_dir(path("theirs")).unwrap();
         fs::write(

@@ -147,12 +147,41 @@ pub enum NetworkError {
         /// What it said.
         detail: String,
     },
+    /// The program `nft` is missing.
+    #[error(
+        "{} is not there, so host ports cannot lead to containers; install nftables (apt-get install nftables)",
+        program.display()
+    )]
+    NoNft {
+        /// The program.
+        program: PathBuf,
+    },
+    /// Somebody else has a table of our table's name.
+    #[error(
+        "the nftables table 'inet {table}' was not made by this program, which therefore leaves it alone; give it another name, or remove it: nft delete table inet {table}"
+    )]
+    ForeignTable {
+        /// Its name.
+        table: String,
+    },
+    /// A host port that cannot lead anywhere.
+    #[error("host port {port}/{protocol} of '{owner}' cannot be published: {rule}")]
+    BadPort {
+        /// Whose it is.
+        owner: String,
+        /// The port.
+        port: u16,
+        /// Its protocol.
+        protocol: model::Protocol,
+        /// What is allowed.
+        rule: &'static str,
+    },
     /// Work on a thread of its own did not end as it should.
     #[error("internal work was interrupted: {0}")]
     Interrupted(String),
 }
 
-fn list<T: ToString>(items: &[T]) -> String {
+pub(crate) fn list<T: ToString>(items: &[T]) -> String {
     if items.is_empty() {
         return "none".to_owned();
     }

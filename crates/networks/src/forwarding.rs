@@ -1,10 +1,11 @@
-//! Forwarding beside Docker.
+//! Forwarding beside Docker, and beside others who drop what is forwarded.
 //!
 //! Docker sets the policy of FORWARD to drop, and a drop in one table is final for
 //! all of them. `DOCKER-USER` is the chain that Docker leaves to others and visits
 //! first, so two rules there let traffic of our interfaces through, which share the
-//! prefix `sealane`. They are written with iptables: native rules in a table of
-//! iptables' would confuse Docker.
+//! prefix `sealane`. Where somebody else has set that policy, they are in FORWARD itself.
+//! They are written with iptables: native rules in a table of iptables' would confuse
+//! Docker.
 
 use std::io::ErrorKind;
 use std::process::Output;
@@ -13,7 +14,9 @@ use tokio::process::Command;
 
 use crate::NetworkError;
 
-const CHAIN: &str = "DOCKER-USER";
+/// Docker's chain for others, and the one that all that is forwarded passes.
+const DOCKER_USER: &str = "DOCKER-USER";
+const FORWARD: &str = "FORWARD";
 const RULES: [[&str; 4]; 2] = [
     ["-i", "sealane+", "-j", "ACCEPT"],
     ["-o", "sealane+", "-j", "ACCEPT"],
@@ -24,7 +27,7 @@ const ABSENT: i32 = 1;
 /// What [`ensure_forwarding`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forwarding {
-    /// Docker keeps no chain here, so there is nothing to do.
+    /// Nobody drops what is forwarded, so there is nothing to do.
     NotNeeded,
     /// The rules were there.
     Present,
@@ -32,7 +35,7 @@ pub enum Forwarding {
     Added,
 }
 
-/// Lets traffic of interfaces `sealane*` through Docker's FORWARD policy, for both
+/// Lets traffic of interfaces `sealane*` through a FORWARD policy that drops, for both
 /// address families. To be repeated: Docker rewrites its chains when it starts.
 ///
 /// # Errors
@@ -49,15 +52,15 @@ pub async fn ensure_forwarding() -> Result<Forwarding, NetworkError> {
 }
 
 async fn ensure(program: &str) -> Result<Forwarding, NetworkError> {
-    if !succeeds(program, &["-S", CHAIN]).await? {
+    let Some(chain) = chain(program).await? else {
         return Ok(Forwarding::NotNeeded);
-    }
+    };
     let mut found = Forwarding::Present;
     for rule in RULES {
-        if succeeds(program, &[&["-C", CHAIN], rule.as_slice()].concat()).await? {
+        if succeeds(program, &[&["-C", chain], rule.as_slice()].concat()).await? {
             continue;
         }
-        let insert = [&["-I", CHAIN], rule.as_slice()].concat();
+        let insert = [&["-I", chain], rule.as_slice()].concat();
         if !succeeds(program, &insert).await? {
             let detail = "the chain went away while it was changed; try again".to_owned();
             return Err(NetworkError::Firewall {
@@ -70,8 +73,23 @@ async fn ensure(program: &str) -> Result<Forwarding, NetworkError> {
     Ok(found)
 }
 
-/// Whether iptables says yes; a missing program says no to everything.
+/// The chain where rules of ours are needed.
+async fn chain(program: &str) -> Result<Option<&'static str>, NetworkError> {
+    if succeeds(program, &["-S", DOCKER_USER]).await? {
+        return Ok(Some(DOCKER_USER));
+    }
+    let listed = ask(program, &["-S", FORWARD]).await?.unwrap_or_default();
+    let drops = listed.lines().next() == Some("-P FORWARD DROP");
+    Ok(drops.then_some(FORWARD))
+}
+
+/// Whether iptables says yes.
 async fn succeeds(program: &str, arguments: &[&str]) -> Result<bool, NetworkError> {
+    Ok(ask(program, arguments).await?.is_some())
+}
+
+/// What iptables prints when it says yes; a missing program says no to everything.
+async fn ask(program: &str, arguments: &[&str]) -> Result<Option<String>, NetworkError> {
     let mut command = Command::new(program);
     command
         .args(["-w", "10"])
@@ -82,13 +100,15 @@ async fn succeeds(program: &str, arguments: &[&str]) -> Result<bool, NetworkErro
         detail,
     };
     match command.output().await {
-        Ok(Output { status, .. }) if status.success() => Ok(true),
-        Ok(Output { status, .. }) if status.code() == Some(ABSENT) => Ok(false),
+        Ok(Output { status, stdout, .. }) if status.success() => {
+            Ok(Some(String::from_utf8_lossy(&stdout).into_owned()))
+        }
+        Ok(Output { status, .. }) if status.code() == Some(ABSENT) => Ok(None),
         Ok(Output { stderr, status, .. }) => {
             let said = String::from_utf8_lossy(&stderr).trim().to_owned();
             Err(failed(format!("{status}: {said}")))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(error.to_string())),
     }
 }

@@ -11,6 +11,10 @@
 //! Everything is on disk before it is done, so a crash at any point leaves only
 //! what [`Networks::leftovers`] names and [`Networks::detach`] undoes.
 //!
+//! [`Fabric`] is what makes virtual networks on this node: leases of addresses, links,
+//! routes and the tunnel to other nodes. Containers of all engines reach it by plugins.
+//! [`HostPorts`] is the node's one table of host ports and masquerading.
+//!
 //! It never starts a container and never decides which should exist.
 //!
 //! ```no_run
@@ -29,17 +33,24 @@ mod attach;
 mod attachment;
 mod bridge;
 mod error;
+mod fabric;
 mod forwarding;
+mod host_ports;
 mod intent;
 mod locks;
 mod networks;
 mod options;
-mod ports;
+mod survey;
 mod wanted;
 
 pub use attachment::Attachment;
 pub use cni::Dns;
 pub use error::NetworkError;
+pub use fabric::{
+    DockerLink, Endpoint, EndpointId, EndpointRequest, EndpointRoute, Fabric, FabricError,
+    FabricNetwork, FabricOptions, HolderKind, Lease, LinkGuard, OverlayOptions, Reconciled, Usage,
+};
 pub use forwarding::{Forwarding, ensure_forwarding};
+pub use host_ports::{HostPorts, HostPortsOptions, Masquerade, NatRules, Published};
 pub use networks::{NetworkSummary, Networks};
 pub use options::Options;

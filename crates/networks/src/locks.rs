@@ -1,6 +1,6 @@
 //! One change at a time for each container, as CNI demands.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
@@ -24,6 +24,16 @@ impl Locks {
         };
         lock.lock_owned().await
     }
+
+    /// The containers that are being changed.
+    pub(crate) fn busy(&self) -> HashSet<String> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let busy = held.iter().filter(|(_, lock)| {
+            let lock = lock.upgrade();
+            lock.is_some_and(|lock| lock.try_lock().is_err())
+        });
+        busy.map(|(id, _)| id.clone()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -41,8 +51,10 @@ mod tests {
             _ = &mut second => panic!("locked twice"),
             () = std::future::ready(()) => {}
         }
+        assert_eq!(locks.busy(), ["a", "b"].map(ToOwned::to_owned).into());
         drop(first);
         drop(second.await);
+        assert_eq!(locks.busy(), ["b".to_owned()].into());
         assert_eq!(locks.held.lock().unwrap().len(), 2);
         drop(locks.of("c").await);
         assert!(!locks.held.lock().unwrap().contains_key("a"));

@@ -1,5 +1,6 @@
 //! The networks of this host's native containers.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,9 +11,8 @@ use tokio::sync::Semaphore;
 
 use crate::intent::{Intents, failed, names};
 use crate::locks::Locks;
-use crate::ports::HostPorts;
-use crate::wanted::host_ports;
-use crate::{Attachment, NetworkError, Options, bridge};
+use crate::wanted::{host_ports, published};
+use crate::{Attachment, HostPorts, NetworkError, Options, Published, bridge};
 
 /// Containers that are changed at the same time. The kernel's lock on network
 /// configuration makes more of them slower, not faster.
@@ -73,16 +73,13 @@ impl Networks {
             intents: Intents {
                 directory: options.state.join("attachments"),
             },
-            ports: HostPorts::default(),
+            ports: options.host_ports,
             locks: Locks::default(),
             gate: Semaphore::new(CONCURRENT),
         };
-        for id in shared
-            .records()
-            .containers()
-            .map_err(NetworkError::Records)?
-        {
-            shared.settle_ports(&id)?;
+        let records = shared.records();
+        for id in records.containers().map_err(NetworkError::Records)? {
+            shared.settle_reserved(&id)?;
         }
         Ok(Self {
             shared: Arc::new(shared),
@@ -113,6 +110,21 @@ impl Networks {
         self.on_disk(|shared| Ok(shared.leftovers()))
             .await
             .unwrap_or_default()
+    }
+
+    /// Makes the host ports that lead to these containers what the records say, whatever
+    /// happened to the rules, and says whether there was anything to do.
+    ///
+    /// # Errors
+    /// When the records cannot be read, or as [`HostPorts::settle_all`].
+    pub async fn settle_host_ports(&self) -> Result<bool, NetworkError> {
+        let wanted = async {
+            // Before the records are read: who begins later finds its ports untouched.
+            let busy = self.shared.locks.busy();
+            let all = self.on_disk(|shared| shared.all_published()).await?;
+            Ok((all, busy))
+        };
+        self.shared.ports.settle(wanted).await
     }
 
     /// Runs file work away from the async threads.
@@ -162,14 +174,27 @@ impl Shared {
         Ok(Some((intent.requests, attachment)))
     }
 
-    /// Makes the host ports of the container's records all that it has.
-    pub(crate) fn settle_ports(&self, id: &str) -> Result<(), NetworkError> {
+    /// Makes the host ports of the container's records all that is reserved for it.
+    pub(crate) fn settle_reserved(&self, id: &str) -> Result<(), NetworkError> {
         let records = self.records().of(id).map_err(NetworkError::Records)?;
         let ports = records
             .iter()
             .flat_map(|record| host_ports(&record.join.capabilities));
-        self.ports.settle(id, ports);
+        self.ports.set_reserved(id, ports.collect());
         Ok(())
+    }
+
+    /// The host ports that we lead to the container, by its records.
+    pub(crate) fn published(&self, id: &str) -> Result<Vec<Published>, NetworkError> {
+        let records = self.records().of(id).map_err(NetworkError::Records)?;
+        Ok(records.iter().flat_map(published).collect())
+    }
+
+    fn all_published(&self) -> Result<BTreeMap<String, Vec<Published>>, NetworkError> {
+        let ids = self.records().containers();
+        let all = ids.map_err(NetworkError::Records)?.into_iter();
+        all.map(|id| Ok((id.clone(), self.published(&id)?)))
+            .collect()
     }
 
     fn leftovers(&self) -> Vec<String> {

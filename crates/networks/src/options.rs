@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::{HostPorts, HostPortsOptions};
+
 /// Settings of [`crate::Networks`]; [`Options::default`] is a daemon's.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -28,6 +30,8 @@ pub struct Options {
     pub bridge_subnet: IpNet,
     /// How long one plugin may take for one command.
     pub plugin_timeout: Duration,
+    /// Where host ports are published on networks whose plugins do not do it.
+    pub host_ports: HostPorts,
 }
 
 impl Default for Options {
@@ -41,6 +45,7 @@ impl Default for Options {
             bridge_interface: "sealane0".to_owned(),
             bridge_subnet: IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 31, 254, 0), 24)),
             plugin_timeout: Duration::from_secs(60),
+            host_ports: HostPorts::new(HostPortsOptions::default()),
         }
     }
 }

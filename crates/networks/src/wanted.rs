@@ -6,17 +6,15 @@
 //! checked here.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use cni::{Capabilities, PortMap};
+use cni::{Capabilities, NetworkConfig, PortMap, Record};
 use ipnet::IpNet;
 use mesos::{NetworkInfo, PortMapping};
 use model::Protocol;
 
-use crate::NetworkError;
-
-/// A host port with its protocol.
-pub(crate) type HostPort = (u16, Protocol);
+use crate::host_ports::Port;
+use crate::{NetworkError, Published};
 
 /// One network to join.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +28,7 @@ pub(crate) struct Wanted {
     /// Addresses that must be assigned.
     pub(crate) addresses: Vec<IpAddr>,
     /// Host ports that must be free.
-    pub(crate) host_ports: Vec<HostPort>,
+    pub(crate) host_ports: Vec<Port>,
     /// The same for plugins.
     pub(crate) capabilities: Capabilities,
 }
@@ -63,7 +61,7 @@ pub(crate) fn wanted(id: &str, requests: &[NetworkInfo]) -> Result<Vec<Wanted>, 
         };
         for mapping in &info.port_mappings {
             let (host_port, map) = port_map(&wanted.network, mapping)?;
-            if !ports.insert(host_port) {
+            if !ports.insert((host_port.number, host_port.protocol)) {
                 let rule = "the container maps this host port twice";
                 return Err(bad_mapping(&wanted.network, mapping, rule));
             }
@@ -79,14 +77,53 @@ pub(crate) fn wanted(id: &str, requests: &[NetworkInfo]) -> Result<Vec<Wanted>, 
 }
 
 /// The host ports of mappings as plugins are told.
-pub(crate) fn host_ports(capabilities: &Capabilities) -> impl Iterator<Item = HostPort> + '_ {
-    capabilities.port_mappings.iter().map(|map| {
-        let udp = map.protocol == Protocol::Udp.as_str();
-        (
-            map.host_port,
-            if udp { Protocol::Udp } else { Protocol::Tcp },
-        )
+pub(crate) fn host_ports(capabilities: &Capabilities) -> impl Iterator<Item = Port> + '_ {
+    capabilities.port_mappings.iter().map(|map| Port {
+        number: map.host_port,
+        protocol: protocol(map),
+        ip: map.host_ip,
     })
+}
+
+/// Whether a plugin of the network maps ports.
+pub(crate) fn maps_ports(config: &NetworkConfig) -> bool {
+    let mut plugins = config.plugins.iter();
+    plugins.any(|plugin| plugin.capabilities.contains("portMappings"))
+}
+
+/// The host ports of a joined network that none of its plugins maps: each leads to the
+/// container's first address of either family.
+pub(crate) fn published(record: &Record) -> Vec<Published> {
+    let maps = &record.join.capabilities.port_mappings;
+    // Asked first, since records of networks are long and most have no ports.
+    let Some(result) = record.result().filter(|_| !maps.is_empty()) else {
+        return Vec::new();
+    };
+    if record.network().is_ok_and(|config| maps_ports(&config)) {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    for is_ipv4 in [true, false] {
+        let Some(ip) = result.addresses().find(|ip| ip.is_ipv4() == is_ipv4) else {
+            continue;
+        };
+        let valid = |map: &&PortMap| map.host_ip.is_none_or(|host| host.is_ipv4() == is_ipv4);
+        all.extend(maps.iter().filter(valid).map(|map| Published {
+            host_port: map.host_port,
+            protocol: protocol(map),
+            host_ip: map.host_ip,
+            to: SocketAddr::new(ip, map.container_port),
+        }));
+    }
+    all
+}
+
+fn protocol(map: &PortMap) -> Protocol {
+    if map.protocol == Protocol::Udp.as_str() {
+        Protocol::Udp
+    } else {
+        Protocol::Tcp
+    }
 }
 
 fn addresses(network: &str, info: &NetworkInfo) -> Result<Vec<IpAddr>, NetworkError> {
@@ -103,7 +140,7 @@ fn addresses(network: &str, info: &NetworkInfo) -> Result<Vec<IpAddr>, NetworkEr
         .collect()
 }
 
-fn port_map(network: &str, mapping: &PortMapping) -> Result<(HostPort, PortMap), NetworkError> {
+fn port_map(network: &str, mapping: &PortMapping) -> Result<(Port, PortMap), NetworkError> {
     let refuse = |rule| bad_mapping(network, mapping, rule);
     let protocol = match mapping
         .protocol
@@ -126,7 +163,12 @@ fn port_map(network: &str, mapping: &PortMapping) -> Result<(HostPort, PortMap),
         protocol: protocol_name,
         host_ip: None,
     };
-    Ok(((host_port, protocol), map))
+    let port = Port {
+        number: host_port,
+        protocol,
+        ip: None,
+    };
+    Ok((port, map))
 }
 
 fn bad_mapping(network: &str, mapping: &PortMapping, rule: &'static str) -> NetworkError {
@@ -203,7 +245,13 @@ mod tests {
             "ips": ["10.0.0.5/32", "2001:db8::5/128"]
         });
         assert_eq!(capabilities, expected);
-        assert_eq!(one.host_ports, [(80, Protocol::Tcp), (53, Protocol::Udp)]);
+        let port = |number, protocol| Port {
+            number,
+            protocol,
+            ip: None,
+        };
+        let ports = [port(80, Protocol::Tcp), port(53, Protocol::Udp)];
+        assert_eq!(one.host_ports, ports);
         assert_eq!(
             host_ports(&one.capabilities).collect::<Vec<_>>(),
             one.host_ports

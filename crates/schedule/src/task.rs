@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use marathon::{App, Container, EngineType, NetworkMode, PortMapping, PortProtocol};
 use mesos::{
-    ContainerInfo, ContainerType, DockerInfo, DockerNetwork, DockerPortMapping, Image, ImageKind,
-    MesosInfo, NetworkInfo, Parameter, Volume, VolumeMode,
+    ContainerInfo, ContainerType, DockerInfo, DockerNetwork, DockerPortMapping, Image, MesosInfo,
+    NetworkInfo, Parameter, Volume, VolumeMode,
 };
 use model::{
     Command, Goal, HealthCheck, HealthProbe, HealthTarget, Node, Resources, Task, TaskId, TaskPort,
@@ -174,16 +174,27 @@ fn container(config: &Config, app: &App, ports: &[TaskPort]) -> ContainerInfo {
         }
         EngineType::Mesos => {
             info.network_infos = networks(config, app, ports);
-            info.mesos = container.docker.as_ref().map(|docker| MesosInfo {
-                image: Some(Image {
-                    kind: ImageKind::Docker,
-                    name: docker.image.clone(),
-                    cached: !docker.force_pull_image,
-                }),
-            });
+            info.mesos = image(container).map(|image| MesosInfo { image: Some(image) });
         }
     }
     info
+}
+
+/// The image of a native container; one that has none runs on the host's file system.
+fn image(container: &Container) -> Option<Image> {
+    if let Some(docker) = &container.docker {
+        return Some(Image {
+            cached: !docker.force_pull_image,
+            ..Image::docker(docker.image.clone())
+        });
+    }
+    let appc = container.appc.as_ref()?;
+    Some(Image {
+        id: appc.id.clone(),
+        labels: (&appc.labels).into(),
+        cached: !appc.force_pull_image,
+        ..Image::appc(appc.image.clone())
+    })
 }
 
 fn docker(app: &App, container: &Container, ports: &[TaskPort]) -> DockerInfo {
@@ -261,6 +272,7 @@ fn networks(config: &Config, app: &App, ports: &[TaskPort]) -> Vec<NetworkInfo> 
         let labels = (&network.labels).into();
         infos.push(NetworkInfo {
             name,
+            groups: network.groups().into_iter().collect(),
             labels,
             port_mappings,
             ..NetworkInfo::default()

@@ -203,3 +203,20 @@ fn labels_become_variables() {
     assert_eq!(env["MARATHON_APP_RESOURCE_GPUS"], "2");
     assert!(!env.contains_key("MARATHON_APP_LABEL_LONG_VALUE"));
 }
+
+#[test]
+fn groups_of_a_network_reach_its_tasks() {
+    let given = json!({
+        "id": "/a", "cmd": "x", "container": { "type": "MESOS" },
+        "networks": [
+            { "mode": "container", "name": "n", "labels": { "sealane.groups": "b, a" } },
+            { "mode": "container", "name": "m" },
+        ],
+    });
+    let mut world = World::new(vec![app(given)]);
+    world.plan();
+    let task = world.tasks.values().next().unwrap();
+    let infos = task.container.network_infos.iter();
+    let groups: Vec<_> = infos.map(|info| info.groups.clone()).collect();
+    assert_eq!(groups, [vec!["a".to_owned(), "b".to_owned()], Vec::new()]);
+}

@@ -275,3 +275,33 @@ proptest! {
         prop_assert!(world.tasks.values().all(|task| task.version == version));
     }
 }
+
+#[test]
+fn native_tasks_have_the_image_that_their_app_names() {
+    let image = |container: serde_json::Value| {
+        let mut given = json!({"type": "MESOS", "volumes": []});
+        given
+            .as_object_mut()
+            .unwrap()
+            .extend(container.as_object().unwrap().clone());
+        let mut world = World::new(vec![app(json!({"cmd": "x", "container": given}))]);
+        world.plan();
+        let task = world.tasks.values().next().unwrap();
+        serde_json::to_value(task.container.mesos.clone()).unwrap()["image"].clone()
+    };
+    assert_eq!(
+        image(
+            json!({"appc": {"image": "example.com/a", "id": "sha512-0", "forcePullImage": true,
+            "labels": {"version": "1", "os": "linux"}}})
+        ),
+        json!({"type": "APPC", "cached": false, "appc": {"name": "example.com/a", "id": "sha512-0",
+            "labels": {"labels": [{"key": "os", "value": "linux"}, {"key": "version", "value": "1"}]}}})
+    );
+    assert_eq!(
+        image(
+            json!({"docker": {"image": "i", "forcePullImage": false, "privileged": false, "parameters": []}})
+        ),
+        json!({"type": "DOCKER", "cached": true, "docker": {"name": "i"}})
+    );
+    assert_eq!(image(json!({})), serde_json::Value::Null);
+}

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use marathon::App;
-use model::{AppId, Deployment, External, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
+use model::{
+    AppId, Block, Deployment, External, Kill, Launch, Network, Node, NodeId, Task, TaskId,
+    TaskStatus,
+};
 use serde::Serialize;
 use vip::VipRecord;
 
@@ -199,6 +202,42 @@ impl Change {
     /// Deletes what `node` said of a container.
     pub fn delete_external(&mut self, node: &NodeId, container: &str, expect: Expect) -> &mut Self {
         self.delete(&Key::External(node.clone(), container.to_owned()), expect)
+    }
+
+    /// Sets a virtual network.
+    pub fn put_network(&mut self, network: &Network, expect: Expect) -> &mut Self {
+        self.put(&Key::Network(network.name.clone()), network, expect, None)
+    }
+
+    /// Deletes a virtual network; the nodes give their blocks back.
+    pub fn delete_network(&mut self, name: &str, expect: Expect) -> &mut Self {
+        self.delete(&Key::Network(name.to_owned()), expect)
+    }
+
+    /// Applies only while `expect` is true of a virtual network, which stays as it is.
+    pub fn require_network(&mut self, name: &str, expect: Expect) -> &mut Self {
+        self.expect(&Key::Network(name.to_owned()), expect)
+    }
+
+    /// Claims a node's block of a virtual network: `expect` is asked of the block, and
+    /// each of its nets must be nobody's.
+    pub fn put_block(&mut self, block: &Block, expect: Expect) -> &mut Self {
+        for net in &block.nets {
+            let claim = Key::BlockNet(block.network.clone(), *net);
+            self.put(&claim, &block.node, Expect::Absent, None);
+        }
+        let key = Key::Block(block.network.clone(), block.node.clone());
+        self.put(&key, block, expect, None)
+    }
+
+    /// Gives a block and its nets back.
+    pub fn delete_block(&mut self, block: &Block, expect: Expect) -> &mut Self {
+        for net in &block.nets {
+            let claim = Key::BlockNet(block.network.clone(), *net);
+            self.delete(&claim, Expect::Any);
+        }
+        let key = Key::Block(block.network.clone(), block.node.clone());
+        self.delete(&key, expect)
     }
 
     fn put(

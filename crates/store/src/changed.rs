@@ -35,6 +35,10 @@ pub enum Changed {
     Kill(TaskId),
     /// An external, by its node and container.
     External(NodeId, String),
+    /// A virtual network, by its name.
+    Network(String),
+    /// A node's block of a virtual network.
+    Block(String, NodeId),
 }
 
 /// The changes of late; cheap to clone.

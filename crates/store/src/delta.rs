@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use marathon::App;
-use model::{AppId, Deployment, External, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
+use model::{
+    AppId, Block, Deployment, External, Kill, Launch, Network, Node, NodeId, Task, TaskId,
+    TaskStatus,
+};
 use serde::de::DeserializeOwned;
 use vip::VipRecord;
 
@@ -36,6 +39,8 @@ enum Record {
     Launch(AppId, Option<Held<Launch>>),
     Kill(TaskId, Option<Held<Kill>>),
     External((NodeId, String), Option<Held<External>>),
+    Network(String, Option<Held<Network>>),
+    Block((String, NodeId), Option<Held<Block>>),
 }
 
 impl Delta {
@@ -79,6 +84,8 @@ impl Delta {
             Record::External((node, container), _) => {
                 Changed::External(node.clone(), container.clone())
             }
+            Record::Network(name, _) => Changed::Network(name.clone()),
+            Record::Block((network, node), _) => Changed::Block(network.clone(), node.clone()),
         };
         log.note(self.revision, changed);
     }
@@ -104,6 +111,8 @@ impl Delta {
             Record::Launch(id, held) => set(&mut state.launches, id, held),
             Record::Kill(id, held) => set(&mut state.kills, id, held),
             Record::External(place, held) => set(&mut state.externals, place, held),
+            Record::Network(name, held) => set(&mut state.networks, name, held),
+            Record::Block(place, held) => set(&mut state.blocks, place, held),
         }
     }
 }
@@ -113,7 +122,7 @@ impl Record {
         let read = Read { entry, unreadable };
         match key {
             // Versions are read one by one, and addresses only matter to claims.
-            Key::AppVersion(..) | Key::VipAddress(_) => Self::Other,
+            Key::AppVersion(..) | Key::VipAddress(_) | Key::BlockNet(..) => Self::Other,
             Key::App(id) => {
                 let held = read.into_record(|app: &App| app.id == id);
                 Self::App(id, held)
@@ -152,6 +161,15 @@ impl Record {
                     external.node == node && external.container == container
                 });
                 Self::External((node, container), held)
+            }
+            Key::Network(name) => {
+                let held = read.into_record(|network: &Network| network.name == name);
+                Self::Network(name, held)
+            }
+            Key::Block(network, node) => {
+                let held = read
+                    .into_record(|block: &Block| block.network == network && block.node == node);
+                Self::Block((network, node), held)
             }
         }
     }

@@ -11,6 +11,8 @@
 //! | launch | `launches/<app>` |
 //! | kill | `kills/<task id>` |
 //! | external | `external/<node>/<container>` |
+//! | virtual network | `networks/<name>` |
+//! | block, and who has a net | `blocks/<network>/<node>`, `blocks/<network>/by-net/<net>` |
 //!
 //! An app id is written without its leading slash and with `_` for the others,
 //! which is reversible because ids never contain `_`.
@@ -18,6 +20,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use model::{AppId, NodeId, TaskId, Timestamp};
 
 /// A record's place in the store.
@@ -34,6 +37,9 @@ pub(crate) enum Key {
     Launch(AppId),
     Kill(TaskId),
     External(NodeId, String),
+    Network(String),
+    Block(String, NodeId),
+    BlockNet(String, IpNet),
 }
 
 impl fmt::Display for Key {
@@ -51,6 +57,14 @@ impl fmt::Display for Key {
             Self::Kill(id) => write!(f, "kills/{id}"),
             Self::External(node, container) => {
                 write!(f, "external/{}/{}", Escaped(&node.0), Escaped(container))
+            }
+            Self::Network(name) => write!(f, "networks/{}", Escaped(name)),
+            Self::Block(network, node) => {
+                write!(f, "blocks/{}/{}", Escaped(network), Escaped(&node.0))
+            }
+            Self::BlockNet(network, net) => {
+                let net = net.to_string();
+                write!(f, "blocks/{}/by-net/{}", Escaped(network), Escaped(&net))
             }
         }
     }
@@ -86,6 +100,16 @@ impl Key {
             "external" => {
                 let (node, container) = rest.split_once('/').ok_or("it names no container")?;
                 Self::External(NodeId(unescape(node)?), unescape(container)?)
+            }
+            "networks" => Self::Network(unescape(rest)?),
+            "blocks" => {
+                let (network, rest) = rest.split_once('/').ok_or("it names no node")?;
+                let network = unescape(network)?;
+                // No node's name has a slash in a key, so that a node of this name is none.
+                match rest.strip_prefix("by-net/") {
+                    Some(net) => Self::BlockNet(network, text(&unescape(net)?)?),
+                    None => Self::Block(network, NodeId(unescape(rest)?)),
+                }
             }
             _ => return Ok(None),
         };
@@ -172,6 +196,19 @@ mod tests {
                 Key::External(NodeId("a/b".into()), "9f86".into()),
                 "external/a%2Fb/9f86",
             ),
+            (Key::Network("dcos".into()), "networks/dcos"),
+            (
+                Key::Block("dcos".into(), NodeId("by-net".into())),
+                "blocks/dcos/by-net",
+            ),
+            (
+                Key::BlockNet("dcos".into(), "9.0.1.0/24".parse().unwrap()),
+                "blocks/dcos/by-net/9.0.1.0%2F24",
+            ),
+            (
+                Key::BlockNet("a/b".into(), "fd01:b:0:0:1::/80".parse().unwrap()),
+                "blocks/a%2Fb/by-net/fd01:b:0:0:1::%2F80",
+            ),
         ] {
             assert_eq!(key.to_string(), expected);
             assert_eq!(Key::parse(expected), Ok(Some(key)));
@@ -180,7 +217,7 @@ mod tests {
 
     #[test]
     fn other_owners_keys_are_not_ours() {
-        assert_eq!(Key::parse("networks/dcos"), Ok(None));
+        assert_eq!(Key::parse("cables/dcos"), Ok(None));
         assert_eq!(Key::parse("leader"), Ok(None));
         for bad in [
             "apps/",
@@ -190,6 +227,11 @@ mod tests {
             "nodes/%zz",
             "external/node",
             "apps/-a/versions/x",
+            "networks/a/b",
+            "blocks/dcos",
+            "blocks/dcos/n1/x",
+            "blocks/dcos/by-net/9.0.0.0",
+            "blocks/dcos/by-net/9.0.1.0/24",
         ] {
             assert!(Key::parse(bad).is_err(), "{bad}");
         }
@@ -197,7 +239,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_takes_any_text(key in "\\PC{0,40}|(apps|tasks|status|nodes|vips|external)/\\PC{0,20}") {
+        fn parsing_takes_any_text(key in "\\PC{0,40}|(apps|tasks|status|nodes|vips|external|networks|blocks)/\\PC{0,20}") {
             if let Ok(Some(parsed)) = Key::parse(&key) {
                 prop_assert_eq!(parsed.to_string(), key);
             }

@@ -5,7 +5,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use marathon::App;
-use model::{AppId, Deployment, External, Kill, Launch, Node, NodeId, Task, TaskId, TaskStatus};
+use model::{
+    AppId, Block, Deployment, External, Kill, Launch, Network, Node, NodeId, Task, TaskId,
+    TaskStatus,
+};
 use vip::VipRecord;
 
 use crate::keys::Key;
@@ -61,6 +64,10 @@ pub struct State {
     pub kills: BTreeMap<TaskId, Held<Kill>>,
     /// Externals by their node and the engine's id of the container.
     pub externals: BTreeMap<(NodeId, String), Held<External>>,
+    /// Virtual networks by name.
+    pub networks: BTreeMap<String, Held<Network>>,
+    /// Blocks by their network and node; a network that is deleted may still have some.
+    pub blocks: BTreeMap<(String, NodeId), Held<Block>>,
     /// Keys whose values could not be read, with the reason. They are left as they
     /// are and disturb nobody else.
     pub unreadable: BTreeMap<String, String>,
@@ -91,6 +98,29 @@ impl State {
     #[must_use]
     pub fn has_unreadable_vip(&self, name: &str) -> bool {
         self.has_unreadable(&Key::Vip(name.to_owned()))
+    }
+
+    /// Whether there is a record of this virtual network that cannot be read: it must not
+    /// pass for one that was deleted.
+    #[must_use]
+    pub fn has_unreadable_network(&self, name: &str) -> bool {
+        self.has_unreadable(&Key::Network(name.to_owned()))
+    }
+
+    /// Whether there is a record of this node's block that cannot be read.
+    #[must_use]
+    pub fn has_unreadable_block(&self, network: &str, node: &NodeId) -> bool {
+        self.has_unreadable(&Key::Block(network.to_owned(), node.clone()))
+    }
+
+    /// All blocks of a virtual network, by node.
+    pub fn blocks_of<'a>(&'a self, network: &'a str) -> impl Iterator<Item = &'a Held<Block>> {
+        // A node's name cannot come before the empty one.
+        let first = (network.to_owned(), NodeId(String::new()));
+        let blocks = self.blocks.range(first..);
+        blocks
+            .take_while(move |((of, _), _)| of == network)
+            .map(|(_, block)| block)
     }
 
     /// Containers of which `node` has a record that cannot be read: only that node can

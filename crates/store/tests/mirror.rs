@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{
-    AppId, Command, Deployment, External, ExternalState, Goal, Kill, Launch, Node, NodeId,
-    Resources, Task, TaskId, TaskState, TaskStatus, Timestamp,
-};
+use model::Timestamp;
 use proptest::prelude::*;
 use store::{
     Change, Changed, Commit, Expect, Held, KEPT_VERSIONS, Mirror, Outcome, Records, RedbStore,
     State, Store, Write,
 };
 use vip::VipRecord;
+
+use samples::*;
+
+mod samples;
 
 struct Bench {
     store: Arc<RedbStore>,
@@ -64,130 +65,6 @@ impl Bench {
     }
 }
 
-fn app_id(index: usize) -> AppId {
-    AppId::resolve(["/a", "/a/b", "/shop/cart.x"][index % 3]).unwrap()
-}
-
-fn task_id(index: usize) -> TaskId {
-    TaskId::for_instance(&app_id(index), &format!("{index}"))
-}
-
-fn app(index: usize, version: i64) -> marathon::App {
-    serde_json::from_value(serde_json::json!({
-        "id": app_id(index).as_str(), "cmd": "sleep 1", "instances": 1, "cpus": 1.0, "mem": 1.0,
-        "disk": 0.0, "gpus": 0, "executor": "", "requirePorts": false, "backoffSeconds": 1,
-        "backoffFactor": 1.15, "maxLaunchDelaySeconds": 300, "networks": [{"mode": "host"}],
-        "upgradeStrategy": {"minimumHealthCapacity": 1.0, "maximumOverCapacity": 1.0},
-        "labels": {}, "killSelection": "YOUNGEST_FIRST", "unreachableStrategy": "disabled",
-        "role": "*", "version": Timestamp::from_millis(version).to_string(),
-    }))
-    .unwrap()
-}
-
-fn task(index: usize) -> Task {
-    Task {
-        id: task_id(index),
-        app: app_id(index),
-        framework: "marathon".into(),
-        version: Timestamp::from_millis(1),
-        node: node_id(index),
-        goal: Goal::Run,
-        command: Command::default(),
-        env: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        resources: Resources::default(),
-        container: mesos::ContainerInfo::native(),
-        ports: Vec::new(),
-        health_checks: Vec::new(),
-        kill_grace_ms: 3000,
-        created: Timestamp::from_millis(1),
-    }
-}
-
-fn node_id(index: usize) -> NodeId {
-    NodeId(["one", "two/odd%"][index % 2].into())
-}
-
-fn status(index: usize) -> TaskStatus {
-    TaskStatus {
-        task: task_id(index),
-        node: node_id(index),
-        state: TaskState::Running,
-        message: None,
-        network_infos: Vec::new(),
-        healthy: Some(true),
-        health: Vec::new(),
-        container: None,
-        staged: Timestamp::from_millis(1),
-        started: None,
-        ended: None,
-        exit_code: None,
-    }
-}
-
-fn node(index: usize) -> Node {
-    Node {
-        id: node_id(index),
-        addresses: Vec::new(),
-        resources: Resources::default(),
-        ports: Vec::new(),
-        engines: Vec::new(),
-        zone: None,
-        version: "1".into(),
-        since: Timestamp::from_millis(1),
-    }
-}
-
-fn launch(index: usize) -> Launch {
-    Launch {
-        app: app_id(index),
-        version: Timestamp::from_millis(1),
-        waiting: 1,
-        since: Timestamp::from_millis(1),
-        not_before: None,
-        next_delay_ms: 0,
-        reasons: vec!["no node".into()],
-        last_failure: None,
-    }
-}
-
-fn vip(index: usize) -> VipRecord {
-    VipRecord {
-        name: format!("v{index}.marathon"),
-        ipv4: std::net::Ipv4Addr::new(11, 0, 0, index as u8),
-        ipv6: None,
-    }
-}
-
-fn deployment(index: usize) -> Deployment {
-    Deployment {
-        id: format!("d{index}"),
-        version: Timestamp::from_millis(1),
-        affected: vec![],
-    }
-}
-
-fn kill(index: usize) -> Kill {
-    Kill {
-        task: task_id(index),
-        reason: "asked".into(),
-    }
-}
-
-fn external(index: usize) -> External {
-    External {
-        node: node_id(index),
-        container: format!("c{index}"),
-        name: "web".into(),
-        kind: mesos::ContainerType::Docker,
-        state: ExternalState::Ready,
-        host_network: false,
-        network_infos: Vec::new(),
-        ports: Vec::new(),
-        problems: Vec::new(),
-    }
-}
-
 /// One random change of one random record.
 async fn step(bench: &Bench, kind: usize, index: usize, delete: bool) {
     let mut change = Change::new();
@@ -218,6 +95,17 @@ async fn step(bench: &Bench, kind: usize, index: usize, delete: bool) {
             .delete_kill(&task_id(index), any),
         (7, false) => change.put_external(&external(index), any),
         (7, true) => change.delete_external(&node_id(index), &external(index).container, any),
+        (8, false) => change.put_network(&network(index), any),
+        (8, true) => change.delete_network(&network(index).name, any),
+        (9, delete) => {
+            // A block is claimed once, and then given back.
+            let (block, state) = (block(index), bench.records.state().await.unwrap());
+            match state.blocks_of(&block.network).next() {
+                None => change.put_block(&block, Expect::Absent),
+                Some(held) if delete => change.delete_block(held, Expect::Revision(held.revision)),
+                Some(_) => &mut change,
+            }
+        }
         _ => {
             let keys = [
                 "tasks/x",
@@ -225,6 +113,7 @@ async fn step(bench: &Bench, kind: usize, index: usize, delete: bool) {
                 "deployments/d1",
                 "status/no",
                 "external/one/c0",
+                "networks/net1",
                 "other/key",
             ];
             bench
@@ -258,6 +147,10 @@ fn assert_told(before: &State, after: &State, changed: &[Changed]) {
         .for_each(|id| told(Changed::Deployment(id.clone())));
     differing(&before.externals, &after.externals)
         .for_each(|(node, id)| told(Changed::External(node.clone(), id.clone())));
+    differing(&before.networks, &after.networks)
+        .for_each(|name| told(Changed::Network(name.clone())));
+    differing(&before.blocks, &after.blocks)
+        .for_each(|(name, node)| told(Changed::Block(name.clone(), node.clone())));
 }
 
 proptest! {
@@ -265,7 +158,7 @@ proptest! {
 
     #[test]
     fn equals_a_fresh_list(
-        steps in prop::collection::vec((0_usize..9, 0_usize..6, any::<bool>()), 1..60),
+        steps in prop::collection::vec((0_usize..11, 0_usize..7, any::<bool>()), 1..60),
         hold in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -36,6 +36,17 @@ pub fn fragment(text: &str) -> String {
     joined
 }
 
+/// Normalises free text to one label: dots become dashes, so that a name of several
+/// parts, such as `cart.shop`, stays readable as one.
+///
+/// ```
+/// assert_eq!(vip::label("cart.shop"), "cart-shop");
+/// ```
+#[must_use]
+pub fn label(text: &str) -> String {
+    domain_label(&text.replace('.', "-"))
+}
+
 /// One part of a name. Too long a part is cut such that it does not end in dashes:
 /// they are removed, and letters and digits from behind the cut fill it up.
 fn domain_label(part: &str) -> String {

@@ -25,9 +25,11 @@
 mod address;
 mod check;
 mod fragment;
+pub mod groups;
 mod hash;
 mod label;
 mod name;
+pub mod names;
 mod ranges;
 mod record;
 mod settings;
@@ -36,7 +38,8 @@ mod wanted;
 
 pub use address::{ClaimError, candidates, candidates6, claim};
 pub use check::{BadLabel, PortLabels, check_labels};
-pub use fragment::fragment;
+pub use fragment::{fragment, label};
+pub use groups::{GROUPS, GroupFlaw, GroupTable, groups_of};
 pub use label::{Host, Label, LabelError, LabelFlaw, TaskLabel};
 pub use name::{
     ALIAS_ZONES, APP_FRAMEWORK, EXTERNAL_FRAMEWORK, MAX_NAME, ZONE, fqdn, in_zone, record_name,
@@ -44,8 +47,8 @@ pub use name::{
 pub use ranges::{AddressRange, DNS_ADDRESSES, RangeError, VipRanges};
 pub use record::VipRecord;
 pub use settings::{
-    Locality, PORT_SETTINGS, Policy, PortSettings, SettingFlaw, Settings, TRANSLATE, is_setting,
-    translate,
+    Locality, OWN_PORTS, PORT_SETTINGS, Policy, PortSettings, SettingFlaw, Settings, TRANSLATE,
+    is_setting, own_ports, translate,
 };
 pub use table::{
     Backend, BackendState, Changes, LiveTable, Near, NetworkKey, Problem, Service, ServiceKey,

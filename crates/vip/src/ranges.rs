@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 use serde::{Deserialize, Serialize};
 
 use crate::label::{Host, Label, LabelError, LabelFlaw};
@@ -144,6 +144,13 @@ impl VipRanges {
             address,
             allowed: allowed.join(", "),
         })
+    }
+
+    /// The ranges as networks, as few as that takes.
+    pub fn networks(&self) -> impl Iterator<Item = IpNet> + '_ {
+        let v4 = Ipv4Subnets::new(self.ipv4.first, self.ipv4.last, 0).map(IpNet::V4);
+        let v6 = Ipv6Subnets::new(self.ipv6.first, self.ipv6.last, 0).map(IpNet::V6);
+        v4.chain(v6).chain(self.extra.iter().copied())
     }
 
     /// Lowest and highest address of every range.

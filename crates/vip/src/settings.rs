@@ -7,7 +7,9 @@ mod labels;
 mod value;
 
 pub use flaw::SettingFlaw;
-pub use labels::{PORT_SETTINGS, PortSettings, TRANSLATE, is_setting, translate};
+pub use labels::{
+    OWN_PORTS, PORT_SETTINGS, PortSettings, TRANSLATE, is_setting, own_ports, translate,
+};
 pub(crate) use labels::{flaw_on_app, without_vip};
 
 /// How a backend is chosen.

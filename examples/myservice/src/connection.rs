@@ -26,6 +26,7 @@ pub(crate) fn serve(stream: TcpStream, text: &str) {
 }
 
 fn converse(mut stream: TcpStream, text: &str) -> io::Result<()> {
+    let from = format!("{}\n", stream.peer_addr()?.ip().to_canonical());
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(stream.try_clone()?);
@@ -44,7 +45,12 @@ fn converse(mut stream: TcpStream, text: &str) -> io::Result<()> {
         if request.path == "/stream" && !request.head_only {
             return beat(&mut stream, text);
         }
-        stream.write_all(&response(&request, text))?;
+        let body = match request.path.as_str() {
+            "/health" => "ok\n",
+            "/from" => &from,
+            _ => text,
+        };
+        stream.write_all(&response(&request, body))?;
         if !request.keep_alive {
             return Ok(());
         }
@@ -96,12 +102,7 @@ fn apply_header(request: &mut Request, header: &str) {
     }
 }
 
-fn response(request: &Request, text: &str) -> Vec<u8> {
-    let body = if request.path == "/health" {
-        "ok\n"
-    } else {
-        text
-    };
+fn response(request: &Request, body: &str) -> Vec<u8> {
     let connection = if request.keep_alive {
         "keep-alive"
     } else {

@@ -4,7 +4,8 @@
 //! so on, which is how Marathon tells a task its host ports. (Inside a bridged
 //! container those are somebody else's; an image gives its own as arguments.)
 //!
-//! - `GET /` answers `<instance> <port>`, `GET /health` answers `ok`.
+//! - `GET /` answers `<instance> <port>`, `GET /health` answers `ok`, `GET /from` the
+//!   client's address as it is seen here.
 //! - `GET /stream` sends a numbered line every second for as long as the client
 //!   stays: an open connection to watch while instances come and go.
 //! - Anything but HTTP gets `<instance> <port>` for each line, for use with `nc`.

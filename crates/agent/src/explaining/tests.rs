@@ -36,6 +36,11 @@ mod root {
             trace: Trace::default(),
             counts: Counts::default(),
             omissions: Arc::default(),
+            groups: Arc::default(),
+            denials: crate::Denials::default(),
+            networks: None,
+            fabric: None,
+            troubles: Arc::default(),
             kernel: lab.kernel.clone(),
             engines: Engines {
                 docker: None,

@@ -21,6 +21,9 @@ async fn an_agent_of_which_a_part_panics_ends_with_an_error() {
             native: Some(Arc::clone(&engine) as _),
         },
         networks: None,
+        fabric: None,
+        docker_driver: None,
+        plugin_files: PluginFiles::default(),
         node: NodeOptions {
             id: NodeId("n1".into()),
             addresses: Vec::new(),
@@ -33,9 +36,11 @@ async fn an_agent_of_which_a_part_panics_ends_with_an_error() {
         ranges: VipRanges::default(),
         dns: None,
         names: Arc::default(),
+        api_port: None,
         dns_clients: Arc::default(),
         logs: directory.path().join("logs"),
         exempt: Vec::new(),
+        own_ports: false,
     });
     engine.script().panics_at_probes = true;
     let stop = CancellationToken::new();

@@ -61,6 +61,7 @@ mod root {
                 counts: counts.clone(),
                 decisions: mpsc::channel(1).0,
                 trace: Trace::default(),
+                denials: crate::Denials::default(),
                 reports: reports.clone(),
             };
             let parts = vec![

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use mesos::ContainerType;
 use model::{AppId, Node, Protocol, TaskId};
 use store::{Changed, Held, State};
 use vip::{
-    Backend, BackendState, Changes, LiveTable, Service, ServiceKey, ServiceTable, Standpoint,
-    TableInput,
+    Backend, BackendState, Changes, LiveTable, NetworkKey, Service, ServiceKey, ServiceTable,
+    Standpoint, TableInput,
 };
 
 /// A table and the revision of the state that it is made from.
@@ -38,16 +39,25 @@ impl Follower {
         self.revision
     }
 
-    /// Takes over what changed between the state that it has followed up to and this.
-    pub(super) fn follow(&mut self, state: &State, changed: &[Changed]) {
+    /// Takes over what changed between the state that it has followed up to and this;
+    /// false if the table was made anew instead.
+    pub(super) fn follow(&mut self, state: &State, changed: &[Changed]) -> bool {
+        let networks = |it: &Changed| matches!(it, Changed::Network(_));
+        // Any backend may be on a network that came or went, which is rare.
+        if changed.iter().any(networks) && spanning(state) != self.standpoint.spanning {
+            self.rebuild(state);
+            return false;
+        }
         for changed in changed {
             self.take(state, changed);
         }
         self.revision = state.revision;
+        true
     }
 
     /// Takes over a state of which nothing is known.
     pub(super) fn rebuild(&mut self, state: &State) {
+        self.standpoint.spanning = spanning(state);
         self.live = LiveTable::from(&self.input(state));
         self.revision = state.revision;
     }
@@ -86,7 +96,11 @@ impl Follower {
                 None => live.remove_vip(name),
             },
             Changed::App(id) => live.set_declared(id, declared(state, id)),
-            Changed::Deployment(_) | Changed::Launch(_) | Changed::Kill(_) => {}
+            Changed::Deployment(_)
+            | Changed::Launch(_)
+            | Changed::Kill(_)
+            | Changed::Network(_)
+            | Changed::Block(..) => {}
         }
     }
 
@@ -107,6 +121,14 @@ impl Follower {
 
 fn record<T>(held: &Held<T>) -> Arc<T> {
     Arc::clone(&held.record)
+}
+
+/// Virtual networks: their addresses are valid from everywhere, whichever engine joined a
+/// container to them.
+fn spanning(state: &State) -> BTreeSet<NetworkKey> {
+    let engines = [ContainerType::Docker, ContainerType::Mesos];
+    let keys = |name: &String| engines.map(|kind| NetworkKey::new(kind, name.clone()));
+    state.networks.keys().flat_map(keys).collect()
 }
 
 /// Names that an app asks for, whether it has tasks or not.

@@ -3,6 +3,7 @@
 mod cost;
 mod following;
 mod running;
+mod spanning;
 
 use std::collections::BTreeMap;
 

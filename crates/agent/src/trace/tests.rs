@@ -169,6 +169,7 @@ mod root {
             counts: Counts::default(),
             decisions: told,
             trace: trace.clone(),
+            denials: crate::Denials::default(),
             reports: reports.clone(),
         };
         let parts = vec![

@@ -22,6 +22,7 @@ use vip::ServiceTable;
 use crate::exempt::Beforehand;
 use crate::hints::Hints;
 use crate::node::NodeOptions;
+use crate::owners::Before;
 use crate::placing::Placing;
 use crate::report::Troubles;
 use checks::Checks;
@@ -31,6 +32,9 @@ const PERIOD: Duration = Duration::from_secs(30);
 
 /// Pauses between attempts while an engine is away: the first and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// How often a start that takes long says what it waits for.
+const TELL: Duration = Duration::from_secs(2);
 
 /// Where hints arrive.
 type Receiver = broadcast::Receiver<EngineEvent>;
@@ -44,6 +48,7 @@ pub(crate) struct Surroundings {
     pub(crate) table: watch::Receiver<(u64, Arc<ServiceTable>)>,
     pub(crate) placing: Placing,
     pub(crate) beforehand: Beforehand,
+    pub(crate) before: Before,
     pub(crate) troubles: Troubles,
 }
 
@@ -218,7 +223,28 @@ impl Worker {
             self.write(staging).await;
         }
         self.around.beforehand.ready(&self.engine, task).await?;
-        self.engine.start(task).await.map(Some)
+        self.around.before.ready(&self.engine, task).await?;
+        self.start(task).await.map(Some)
+    }
+
+    /// Starts the container, and says meanwhile what that waits for: a pull takes minutes.
+    async fn start(&mut self, task: &Task) -> Result<Container, EngineError> {
+        let engine = Arc::clone(&self.engine);
+        let mut start = engine.start(task);
+        let mut regularly = interval_at(Instant::now() + TELL, TELL);
+        loop {
+            tokio::select! {
+                started = &mut start => return started,
+                _ = regularly.tick() => {
+                    let said = engine.progress(&self.id);
+                    let mut staging = self.known(task);
+                    if said.is_some() && staging.message != said {
+                        staging.message = said;
+                        self.write(staging).await;
+                    }
+                }
+            }
+        }
     }
 
     /// Watches a running container and asks its health checks.

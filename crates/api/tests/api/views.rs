@@ -1,14 +1,16 @@
 //! A node that shows the same at any time.
 
 use api::{
-    BackendCounts, BackendStanding, BackendView, CandidateView, Client, ClientView, DecisionView,
-    EjectionView, ExplainError, ExplanationView, FailureCounts, LogStream, ProblemView, TimeBucket,
-    TraceView, TraceWish, Views, VipPort, VipView, VipsView,
+    BackendCounts, BackendStanding, BackendView, BlockView, CandidateView, Client, ClientView,
+    DecisionView, DropView, EjectionView, ExplainError, ExplanationView, FailureCounts,
+    GroupEndView, GroupWhyError, GroupWhyView, LeaseView, LogStream, NetworksView,
+    OtherNetworkView, ProblemView, TimeBucket, TraceView, TraceWish, Views, VipPort, VipView,
+    VipsView,
 };
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use model::{Protocol, TaskId, Timestamp};
+use model::{Occupied, Protocol, TaskId, Timestamp};
 use serde_json::Value;
 
 pub(crate) struct FakeViews;
@@ -92,6 +94,37 @@ impl Views for FakeViews {
         }
     }
 
+    fn group_why(&self, from: &str, to: &str) -> Result<Vec<GroupWhyView>, GroupWhyError> {
+        if from == "nobody" {
+            return Err(GroupWhyError::Nobody("'nobody' is no address".to_owned()));
+        }
+        if to == "::1" {
+            return Err(GroupWhyError::Apart(
+                "no address of the same family".to_owned(),
+            ));
+        }
+        let end = |task: &str, address: &str, group: &str| GroupEndView {
+            address: address.parse().unwrap(),
+            task: Some(task.to_owned()),
+            side: "task",
+            groups: [group.to_owned()].into(),
+        };
+        Ok(vec![GroupWhyView {
+            from: end(from, "9.0.1.2", "a"),
+            to: end(to, "9.0.1.3", "b"),
+            shared: std::collections::BTreeSet::new(),
+            allowed: false,
+            drops: vec![DropView {
+                from: "9.0.1.2".parse().unwrap(),
+                to: "9.0.1.3".parse().unwrap(),
+                link: "sealane0a1b2c3d".to_owned(),
+                reason: "groups",
+                packets: 3,
+                ago_ms: 5,
+            }],
+        }])
+    }
+
     async fn explain(
         &self,
         vip: &VipPort,
@@ -154,6 +187,45 @@ impl Views for FakeViews {
             why: "too many decisions a second; watch fewer with every=10".into(),
         };
         Ok(stream::iter([TraceView::Decision(Box::new(decision)), lost]).boxed())
+    }
+
+    /// A block of `lab`, full but for one address, and networks of others.
+    async fn networks(&self) -> NetworksView {
+        let other = |name: &str, engine, plugins: &[&str], file: Option<&str>| OtherNetworkView {
+            name: name.into(),
+            engine,
+            plugins: plugins.iter().map(|it| (*it).to_owned()).collect(),
+            file: file.map(Into::into),
+            problem: None,
+        };
+        NetworksView {
+            blocks: vec![BlockView {
+                network: "lab".into(),
+                net: "10.9.1.0/24".parse().unwrap(),
+                capacity: 253,
+                used: 252,
+                leases: vec![LeaseView {
+                    address: "10.9.1.2".parse().unwrap(),
+                    holder: "web.1/eth0".into(),
+                    since: Timestamp::from_millis(1_700_000_000_000),
+                }],
+            }],
+            problems: [("lab".to_owned(), vec!["nearly full".to_owned()])].into(),
+            others: vec![
+                other(
+                    "yard",
+                    "cni",
+                    &["bridge", "portmap"],
+                    Some("/etc/cni/net.d/10-yard.conflist"),
+                ),
+                other("street", "docker", &[], None),
+            ],
+            engines: ["cni"].into(),
+            occupied: vec![Occupied::new(
+                "10.0.0.0/24".parse().unwrap(),
+                "interface eth0",
+            )],
+        }
     }
 
     fn status(&self) -> Value {

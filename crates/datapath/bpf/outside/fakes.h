@@ -38,7 +38,7 @@ struct fake_map {
     __u32 used;
 };
 
-static struct fake_map fakes[16];
+static struct fake_map fakes[24];
 static __u32 fake_count;
 
 static __u64 the_time;
@@ -83,6 +83,8 @@ static inline void make_maps(void) {
     FAKE_HASH(exempt, MAP_ELEMENTS);
     FAKE_HASH(affinity, MAP_ELEMENTS);
     FAKE_HASH(strays, MAP_ELEMENTS);
+    FAKE_HASH(tenants, MAP_ELEMENTS);
+    FAKE_HASH(realms, MAP_ELEMENTS);
 }
 
 static inline struct fake_map *fake_of(const void *map) {
@@ -180,6 +182,15 @@ void *bpf_ringbuf_reserve(void *map, __u64 size, __u64 flags) {
 void bpf_ringbuf_submit(void *data, __u64 flags) {
     (void)data;
     (void)flags;
+}
+
+// No case has packets.
+long bpf_skb_load_bytes(const void *skb, __u32 offset, void *to, __u32 length) {
+    (void)skb;
+    (void)offset;
+    (void)to;
+    (void)length;
+    abort();
 }
 
 __u64 bpf_ktime_get_ns(void) {

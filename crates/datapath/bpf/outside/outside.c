@@ -18,6 +18,7 @@
 #include "draws.h"
 #include "ejection.h"
 #include "hashing.h"
+#include "keeping_apart.h"
 #include "ranks.h"
 #include "threads.h"
 #include "trials.h"

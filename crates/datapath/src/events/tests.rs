@@ -70,12 +70,27 @@ fn an_ejection_reads_back_and_a_refusal_has_no_peer() {
 }
 
 #[test]
+fn a_refused_bind_is_read() {
+    let mut bytes = event();
+    bytes[at!(kind)] = 3;
+    let (Some(Event::Denied(denied)), Some(Event::Decision(decision))) =
+        (parse(&bytes), parse(&event()))
+    else {
+        panic!("a refusal and a decision")
+    };
+    assert_eq!(Some(denied.address), decision.peer);
+    assert_eq!(denied.protocol, decision.protocol);
+    assert_eq!(denied.cgroup, decision.cgroup);
+    assert_eq!((denied.pid, denied.comm), (decision.pid, decision.comm));
+}
+
+#[test]
 fn rubbish_is_no_event() {
     assert_eq!(parse(&[]), None);
     assert_eq!(parse(&event()[1..]), None);
     for (offset, value) in [
         (at!(kind), 0),
-        (at!(kind), 3),
+        (at!(kind), 4),
         (at!(protocol), 1),
         (at!(how), 8),
     ] {

@@ -59,7 +59,7 @@ impl Client {
         self.address(Call::Own { socket })
     }
 
-    fn address(&mut self, call: Call) -> SocketAddr {
+    pub(crate) fn address(&mut self, call: Call) -> SocketAddr {
         match self.call(call) {
             Ok(Reply::Address(address)) => address,
             other => panic!("{other:?}"),

@@ -74,7 +74,7 @@ fn h7_a_start_that_is_refused_disturbs_nobody() {
 
 /// Nothing of a start that failed is left among the pins.
 fn assert_pins(lab: &Lab) {
-    for (directory, count) in [("links", 11), ("maps", 17)] {
+    for (directory, count) in [("links", 13), ("maps", 22)] {
         let pins = fs::read_dir(lab.options.pins.join(directory)).unwrap();
         let names: BTreeSet<_> = pins.map(|pin| pin.unwrap().file_name()).collect();
         assert_eq!(names.len(), count, "{names:?}");
@@ -117,7 +117,7 @@ fn h7_repair_and_removal_go_on_where_they_were_refused() {
     let error = during(refuse(refused), || datapath.repair()).unwrap_err();
     assert!(matches!(error, DatapathError::Link { .. }), "{error}");
     let unseen = during(refuse(|point, _| point == Point::Open), || datapath.check());
-    assert_eq!(unseen.len(), 11, "{unseen:?}");
+    assert_eq!(unseen.len(), 13, "{unseen:?}");
     datapath.repair().unwrap();
     assert_eq!(datapath.check(), []);
     assert_eq!(lab.client().who(vip(80)).unwrap(), "a");

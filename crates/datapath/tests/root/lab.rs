@@ -291,6 +291,8 @@ pub(crate) fn small() -> Capacities {
         strays: 64,
         affinity: 1_024,
         exempt: 16,
+        tenants: 256,
+        owners: 64,
     }
 }
 

@@ -14,7 +14,7 @@ fn server(name: &str) -> Backend {
 }
 
 /// How many programs there are.
-const HOOKS: usize = 11;
+const HOOKS: usize = 13;
 
 #[test]
 fn h1_programs_outlive_the_daemon_and_counts_its_restart() {
@@ -117,7 +117,7 @@ fn h3_another_layout_takes_over_with_the_first_table() {
         tally.failures.is_empty() && !tally.answers.is_empty(),
         "{tally:?}"
     );
-    for (directory, count) in [("links", HOOKS), ("maps", 17)] {
+    for (directory, count) in [("links", HOOKS), ("maps", 22)] {
         let pins = fs::read_dir(lab.options.pins.join(directory)).unwrap();
         assert_eq!(pins.count(), count, "{directory}");
     }

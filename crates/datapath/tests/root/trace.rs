@@ -30,7 +30,7 @@ fn decisions(events: &mut Events) -> Vec<Decision> {
     let all = told(events).into_iter();
     all.filter_map(|event| match event {
         Event::Decision(decision) => Some(decision),
-        Event::Ejected { .. } => None,
+        Event::Ejected { .. } | Event::Denied(_) => None,
     })
     .collect()
 }

@@ -21,7 +21,7 @@ use crate::orders::Order;
 use crate::servers::{serve_echo, serve_tcp, serve_udp};
 
 /// How many programs there are.
-const HOOKS: usize = 11;
+const HOOKS: usize = 13;
 
 /// Connections that stay open over all upgrades.
 const HELD: u32 = 10;

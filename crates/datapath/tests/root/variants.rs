@@ -49,7 +49,7 @@ impl Kernel {
 
     /// So many hooks have a program.
     fn hooks(self) -> usize {
-        if self.learning { 11 } else { 9 }
+        if self.learning { 13 } else { 11 }
     }
 }
 
@@ -62,6 +62,8 @@ fn smallest() -> Capacities {
         strays: 1,
         affinity: 1,
         exempt: 1,
+        tenants: 1,
+        owners: 1,
     }
 }
 
@@ -76,6 +78,8 @@ fn largest() -> Capacities {
         strays: 1 << 16,
         affinity: 1 << 16,
         exempt: 1 << 20,
+        tenants: 1 << 20,
+        owners: 1 << 20,
     }
 }
 

@@ -79,7 +79,13 @@ fn what_each_question_gets() {
     for (name, kind, expected) in [
         (WEB, A, (NoError, 3, false)),
         (WEB, AAAA, (NoError, 1, false)),
-        (WEB, ANY, (NoError, 4, false)),
+        (WEB, ANY, (NoError, 1, false)),
+        (
+            "none.marathon.l4lb.thisdcos.directory.",
+            ANY,
+            (NXDomain, 0, true),
+        ),
+        ("marathon.l4lb.thisdcos.directory.", ANY, (NoError, 0, true)),
         (WEB, SRV, (NoError, 0, true)),
         (v4, AAAA, (NoError, 0, true)),
         (
@@ -162,18 +168,46 @@ fn negative_answers_are_kept_for_a_second() {
 
 #[test]
 fn every_address_comes_first_in_turn() {
-    let firsts: BTreeSet<String> = (0..3)
-        .map(|turn| {
-            let context = Context {
-                turn,
-                ..context(Transport::Udp)
-            };
-            let reply = reply(&query(WEB, RecordType::A), context);
-            assert_eq!(reply.answers.len(), 3);
-            reply.answers[0].data.to_string()
-        })
-        .collect();
-    assert_eq!(firsts.len(), 3);
+    let firsts = |turns: &mut dyn Iterator<Item = usize>| -> BTreeSet<String> {
+        turns
+            .map(|turn| {
+                let context = Context {
+                    turn,
+                    ..context(Transport::Udp)
+                };
+                let reply = reply(&query(WEB, RecordType::A), context);
+                assert_eq!(reply.answers.len(), 3);
+                reply.answers[0].data.to_string()
+            })
+            .collect()
+    };
+    assert_eq!(firsts(&mut (0..9)).len(), 3);
+    // Most clients ask for A and for AAAA in turn.
+    assert_eq!(firsts(&mut (0..18).step_by(2)).len(), 3);
+    assert_eq!(firsts(&mut (usize::MAX - 9..usize::MAX)).len(), 3);
+}
+
+/// DC/OS's test: sixteen addresses, more than eight orders, always the same set.
+#[test]
+fn many_orders_of_the_same_addresses() {
+    let all: BTreeSet<IpAddr> = (0..16).map(|last| IpAddr::from([10, 0, 0, last])).collect();
+    let names = Snapshot::new([("x.mesos".to_owned(), all)].into(), 1);
+    let bytes = query("x.mesos.", RecordType::A).to_bytes().unwrap();
+    let mut orders = BTreeSet::new();
+    for turn in 0..128 {
+        let context = Context {
+            turn,
+            ..context(Transport::Udp)
+        };
+        let Verdict::Answer(bytes) = consider(&bytes, context, &names) else {
+            panic!()
+        };
+        let reply = Message::from_vec(&bytes).unwrap();
+        let order: Vec<_> = reply.answers.iter().map(|it| it.data.to_string()).collect();
+        assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 16);
+        orders.insert(order);
+    }
+    assert!(orders.len() > 8, "{}", orders.len());
 }
 
 #[test]
@@ -297,6 +331,42 @@ fn what_is_no_proper_query() {
     pointing.extend([1, b'a', 0xc0, 4, 0, 1, 0, 1]);
     assert_eq!(code(&pointing), ResponseCode::FormErr);
 }
+
+/// A name that leads in a circle, and counts of records that are not there.
+#[test]
+fn packets_made_to_hurt() {
+    let look = |bytes: &[u8]| {
+        let Verdict::Answer(answer) = consider(bytes, context(Transport::Udp), &names()) else {
+            panic!("{bytes:?} was not answered here")
+        };
+        assert!(answer.len() <= 512, "{}", answer.len());
+        Message::from_vec(&answer).unwrap().metadata.response_code
+    };
+    let head = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for name in [
+        &[0xc0, 12][..],
+        &[1, b'a', 0xc0, 12],
+        &[0xc0, 14, 0xc0, 12],
+        &[0xff, 0xff],
+        &[0x40, 0, 0],
+        &[63],
+    ] {
+        let bytes = [&head, name, &[0, 1, 0, 1]].concat();
+        assert_eq!(look(&bytes), ResponseCode::FormErr, "{name:?}");
+    }
+    let good = query(WEB, RecordType::A).to_bytes().unwrap();
+    for count in [4, 6, 8, 10] {
+        let mut bytes = good.clone();
+        bytes[count] = 0xff;
+        bytes[count + 1] = 0xff;
+        assert_eq!(look(&bytes), ResponseCode::FormErr, "count at {count}");
+    }
+    // Names of labels without end.
+    let long = [&head[..], &[1, b'a'].repeat(300), &[0, 0, 1, 0, 1]].concat();
+    assert_eq!(look(&long), ResponseCode::FormErr);
+}
+
+mod tasks;
 
 proptest! {
     #[test]

@@ -20,6 +20,7 @@ fn errand() -> Errand {
         question_end: packet.len(),
         packet,
         transport: Transport::Udp,
+        client: IpAddr::from([127, 0, 0, 1]),
     }
 }
 
@@ -126,4 +127,29 @@ async fn a_bound_on_queries_in_flight() {
     let forwarder = forwarder(vec![good], 0);
     assert_eq!(forwarder.ask(errand()).await, None);
     assert_eq!(forwarder.statistics.counts().overloaded, 1);
+}
+
+#[tokio::test]
+async fn one_client_does_not_take_all_queries_in_flight() {
+    let silent = server(|_| vec![]).await;
+    let forwarder = Arc::new(forwarder(vec![silent], 8));
+    let from = |last: u8| Errand {
+        client: IpAddr::from([10, 0, 0, last]),
+        ..errand()
+    };
+    let mut flood = JoinSet::new();
+    for _ in 0..20 {
+        let (forwarder, errand) = (Arc::clone(&forwarder), from(1));
+        flood.spawn(async move { forwarder.ask(errand).await });
+    }
+    let mut refused = 0;
+    while refused < 18 {
+        flood.join_next().await.unwrap().unwrap();
+        refused += 1;
+    }
+    assert_eq!(forwarder.statistics.counts().overloaded, 18);
+    assert_eq!(forwarder.statistics.counts().forwarded, 2);
+    // Another one is asked for, and nobody answers.
+    assert_eq!(forwarder.ask(from(2)).await, None);
+    assert_eq!(forwarder.statistics.counts().forwarded, 3);
 }

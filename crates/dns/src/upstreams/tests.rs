@@ -70,3 +70,50 @@ fn a_failed_one_is_asked_last_for_a_while() {
     directory.answered(first);
     assert_eq!(directory.order(now), [first, second]);
 }
+
+/// What `sealane dns enable` does to the file must not lead back here, and what others
+/// do to the former one must still be followed.
+#[test]
+fn a_file_that_names_us_and_the_one_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("resolv.conf");
+    let directory = Directory::new(Upstreams::ResolvConf(path.clone()), vec![], vec![]);
+    let now = Instant::now();
+    fs::write(&path, "nameserver 198.51.100.1\nnameserver 10.0.0.2\n").unwrap();
+    assert_eq!(directory.order(now), [address("10.0.0.2:53")]);
+    let target = folder.path().join("target");
+    fs::write(&target, "nameserver 10.0.0.3\n").unwrap();
+    std::os::unix::fs::symlink(&target, kept(&path)).unwrap();
+    assert_eq!(directory.order(now), [address("10.0.0.3:53")]);
+    fs::write(&target, "nameserver 10.0.0.44\n").unwrap();
+    assert_eq!(directory.order(now), [address("10.0.0.44:53")]);
+    fs::remove_file(kept(&path)).unwrap();
+    assert_eq!(directory.order(now), [address("10.0.0.2:53")]);
+}
+
+#[test]
+fn behind_systemd_resolved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("resolv.conf");
+    let mut directory = Directory::new(Upstreams::ResolvConf(path.clone()), vec![], vec![]);
+    directory.resolved = folder.path().join("resolved.conf");
+    let now = Instant::now();
+    let stub = "nameserver 127.0.0.53\noptions edns0 trust-ad\n";
+    fs::write(&path, stub).unwrap();
+    assert_eq!(
+        directory.order(now),
+        [address("127.0.0.53:53")],
+        "it is not there"
+    );
+    fs::write(
+        &directory.resolved,
+        "nameserver 198.51.100.1\nnameserver 10.0.0.2\n",
+    )
+    .unwrap();
+    assert_eq!(directory.order(now), [address("10.0.0.2:53")]);
+    // It knows nobody but us.
+    fs::write(&directory.resolved, "nameserver 198.51.100.1\n").unwrap();
+    assert!(directory.order(now).is_empty());
+    fs::write(&path, "nameserver 10.0.0.9\n").unwrap();
+    assert_eq!(directory.order(now), [address("10.0.0.9:53")]);
+}

@@ -27,7 +27,7 @@ pub(super) const ENGINE: &str = "containerd";
 
 /// containerd answers in milliseconds; the slowest request, unpacking a layer,
 /// moves gigabytes at most. A longer silence means that it hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A connection that puts everything into one namespace of containerd.
 ///

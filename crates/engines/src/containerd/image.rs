@@ -1,6 +1,10 @@
-//! Images in containerd's store: finding one, and making it a root file system.
+//! Images: finding one in containerd's store or elsewhere, and making it a root file
+//! system.
 
+mod appc;
+mod content;
 mod manifest;
+mod pull;
 mod reference;
 mod unpack;
 
@@ -14,6 +18,7 @@ use manifest::{Config, Descriptor, Document, Manifest};
 pub(super) use manifest::RunConfig;
 #[cfg(test)]
 pub(super) use manifest::document;
+pub(super) use pull::Puller;
 #[cfg(test)]
 pub(super) use reference::candidates;
 pub(super) use unpack::Snapshots;
@@ -30,23 +35,38 @@ pub(super) struct Image {
     pub(super) name: String,
     /// How it wants to be run.
     pub(super) run: RunConfig,
+    base: Base,
+}
+
+/// What an image's files come from.
+#[derive(Debug, Clone)]
+enum Base {
+    /// Layers that containerd has and unpacks.
+    Layers(Layers),
+    /// A snapshot that was written here.
+    Rendered(String),
+}
+
+/// The layers of an image, the lowest first.
+#[derive(Debug, Clone)]
+struct Layers {
     config_digest: String,
     diff_ids: Vec<String>,
     layers: Vec<Descriptor>,
 }
 
 impl Image {
-    /// Finds an image by the reference a task gives.
+    /// Finds an image by the reference a task gives; `None` when containerd has none.
     ///
     /// # Errors
-    /// [`EngineError::Image`] when it is absent or broken.
-    pub(super) async fn find(client: &Client, reference: &str) -> Result<Self, EngineError> {
+    /// [`EngineError::Image`] when it is broken.
+    async fn find(client: &Client, reference: &str) -> Result<Option<Self>, EngineError> {
         let broken = |detail: String| EngineError::Image {
             image: reference.to_owned(),
             detail,
         };
         let Some((name, target)) = look_up(client, reference).await? else {
-            return Err(broken(absent(client, reference)));
+            return Ok(None);
         };
         let manifest = manifest(client, target, &broken).await?;
         let config: Config = parsed(client, &manifest.config.digest, &broken).await?;
@@ -57,23 +77,16 @@ impl Image {
                 config.rootfs.diff_ids.len()
             )));
         }
-        Ok(Self {
+        Ok(Some(Self {
             name,
             run: config.config,
-            config_digest: manifest.config.digest,
-            diff_ids: config.rootfs.diff_ids,
-            layers: manifest.layers,
-        })
+            base: Base::Layers(Layers {
+                config_digest: manifest.config.digest,
+                diff_ids: config.rootfs.diff_ids,
+                layers: manifest.layers,
+            }),
+        }))
     }
-}
-
-fn absent(client: &Client, reference: &str) -> String {
-    let namespace = client.namespace();
-    format!(
-        "containerd's namespace '{namespace}' has no {}, and pulling is not supported yet; \
-         'ctr -n {namespace} images import <file>' takes what 'docker save {reference}' writes",
-        reference::candidates(reference).join(" or "),
-    )
 }
 
 /// The image's full name and the digest of its index or manifest.

@@ -1,7 +1,7 @@
 //! The native engine: containerd runs what Mesos' own containerizer ran.
 //!
-//! A `MESOS` container is a plain command on the host's file system or a Docker
-//! image that containerd has, on the CNI networks that its `NetworkInfo`s name or on
+//! A `MESOS` container is a plain command on the host's file system, a Docker image that
+//! containerd has or a registry gives, or an AppC image, on the CNI networks that its `NetworkInfo`s name or on
 //! the host's network. Everything is made through containerd's gRPC interface and
 //! held by its shims, so containers outlive this process and containerd itself.
 //!
@@ -33,6 +33,7 @@ mod exec;
 mod files;
 mod host_root;
 mod image;
+mod lease;
 mod logs;
 mod memory;
 mod names;
@@ -63,11 +64,14 @@ use model::{Task, TaskId};
 use networks::Networks;
 
 use self::client::{Client, ENGINE};
-use self::image::Snapshots;
+use self::image::{Puller, Snapshots};
 use self::names::Names;
+use crate::appc::{Appc, Limits};
+use crate::error::chain;
+use crate::progress::Board;
 use crate::{
-    Container, Engine, EngineError, EngineEvent, EngineInfo, EngineOptions, ExecOutcome, LogStream,
-    untranslated,
+    Container, Engine, EngineError, EngineEvent, EngineInfo, EngineOptions, ExecOutcome,
+    ImageOptions, LogStream, untranslated,
 };
 
 /// Settings of [`ContainerdEngine`].
@@ -97,6 +101,10 @@ pub struct ContainerdEngine {
     options: ContainerdOptions,
     client: Client,
     snapshots: Snapshots,
+    puller: Puller,
+    appc: Appc,
+    /// What starting tasks wait for.
+    board: Board,
 }
 
 impl ContainerdEngine {
@@ -107,11 +115,29 @@ impl ContainerdEngine {
     pub fn new(options: ContainerdOptions) -> Result<Self, EngineError> {
         let client = Client::new(options.socket.clone(), &options.namespace)?;
         let snapshots = Snapshots::new(client.clone(), options.snapshotter.clone());
+        let images = ImageOptions::default();
         Ok(Self {
+            puller: Puller::new(client.clone(), &images),
+            appc: Self::appc(&images, &options),
             options,
             client,
             snapshots,
+            board: Board::default(),
         })
+    }
+
+    /// The engine with other sources of images than the usual ones.
+    #[must_use]
+    pub fn with_images(self, images: &ImageOptions) -> Self {
+        Self {
+            puller: Puller::new(self.client.clone(), images),
+            appc: Self::appc(images, &self.options),
+            ..self
+        }
+    }
+
+    fn appc(images: &ImageOptions, options: &ContainerdOptions) -> Appc {
+        Appc::new(images, options.common.state.join("appc"), Limits::default())
     }
 
     fn names(&self, task: &TaskId) -> Names {
@@ -191,6 +217,15 @@ impl Engine for ContainerdEngine {
         self.event_stream().await
     }
 
+    fn progress(&self, task: &TaskId) -> Option<String> {
+        self.board.text(task)
+    }
+
+    async fn stage(&self, task: &Task) -> Result<Option<PathBuf>, EngineError> {
+        let names = self.names(&task.id);
+        Ok(Some(names.cgroup(task, &self.options.common).into()))
+    }
+
     async fn untranslated(&self) -> Result<Option<PathBuf>, EngineError> {
         let configured = self.options.common.cgroup_parent.as_deref();
         Ok(Some(untranslated::parent(configured).into()))
@@ -204,21 +239,6 @@ fn failed(action: impl Into<String>, error: &(dyn std::error::Error + 'static)) 
         action: action.into(),
         detail: chain(error),
     }
-}
-
-/// An error with its causes: a cause is often the only part that helps.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Some libraries repeat their cause in their own message.
-        if !text.ends_with(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Runs work on files where waiting for a disk harms nobody.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use model::{Task, TaskId};
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::{EngineOptions, untranslated};
 
 /// Label with the task's id.
@@ -13,6 +14,8 @@ pub(super) const TASK: &str = "sealane.task";
 pub(super) const OWNER: &str = "sealane.owner";
 /// Label with the signal that ends the container's process politely.
 pub(super) const STOP_SIGNAL: &str = "sealane.stop-signal";
+/// Label with the ports that the image says it listens on.
+pub(super) const PORTS: &str = "sealane.image-ports";
 /// Extension with the networks as they were assigned (JSON).
 pub(super) const NETWORKS: &str = "sealane.networks";
 
@@ -72,11 +75,6 @@ fn container_id(owner: &str, task: &TaskId) -> String {
     hash.update([0]);
     hash.update(task.as_str());
     format!("sl-{}", &hex(&hash.finalize())[..32])
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

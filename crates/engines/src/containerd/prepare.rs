@@ -35,6 +35,8 @@ pub(super) struct Request {
     /// `user[:group]`, empty for root.
     pub(super) user: String,
     pub(super) volumes: Vec<Volume>,
+    /// Where the image lets nobody write to a volume.
+    pub(super) read_only: Vec<String>,
     /// Where the container sees its sandbox.
     pub(super) sandbox: String,
 }
@@ -122,7 +124,10 @@ impl Request {
             destination: self.sandbox.clone(),
             read_only: false,
         });
-        let volumes = volumes::binds(&self.volumes, &self.sandbox, host.is_some())?;
+        let mut volumes = volumes::binds(&self.volumes, &self.sandbox, host.is_some())?;
+        for volume in &mut volumes {
+            volume.read_only |= self.read_only.contains(&volume.destination);
+        }
         let files = self.etc_files()?;
         Ok(Prepared {
             who,
@@ -134,6 +139,10 @@ impl Request {
     }
 
     fn who(&self) -> Result<Identity, EngineError> {
+        let user = &match &self.image {
+            Some(mounts) => rootfs::owned(mounts, &self.user),
+            None => self.user.clone(),
+        };
         let (place, passwd, group) = match &self.image {
             Some(mounts) => {
                 let text = |path| rootfs::text(mounts, path);
@@ -142,8 +151,7 @@ impl Request {
             // A host without these files has root and numbers.
             None => ("the host", text("/etc/passwd"), text("/etc/group")),
         };
-        user::identify(&self.user, &passwd, &group).map_err(|problem| {
-            let user = &self.user;
+        user::identify(user, &passwd, &group).map_err(|problem| {
             EngineError::Unsupported(format!(
                 "the task cannot run as '{user}': {problem} in {place}"
             ))

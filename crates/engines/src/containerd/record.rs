@@ -95,6 +95,9 @@ impl ContainerdEngine {
         if let Some(signal) = parts.run().and_then(|run| run.stop_signal.clone()) {
             labels.insert(names::STOP_SIGNAL.to_owned(), signal);
         }
+        if let Some(ports) = parts.run().and_then(|run| run.ports.clone()) {
+            labels.insert(names::PORTS.to_owned(), ports);
+        }
         labels
     }
 

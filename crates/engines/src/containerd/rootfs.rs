@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use containerd_client::types::Mount;
@@ -17,29 +18,54 @@ const LIMIT: u64 = 4 * 1024 * 1024;
 
 /// Text of the file at `path` as the mounts would show it; empty when there is none.
 pub(super) fn text(mounts: &[Mount], path: &str) -> String {
+    let mut text = Vec::new();
+    let read = |file: File| file.take(LIMIT).read_to_end(&mut text);
+    match open(mounts, path, OFlag::O_RDONLY | OFlag::O_NONBLOCK).map(read) {
+        Some(Ok(_)) => String::from_utf8_lossy(&text).into_owned(),
+        _ => String::new(),
+    }
+}
+
+/// `user:group` with each path in it replaced by the number of the file's owner, as AppC
+/// has it; what is no path, or leads nowhere, stays.
+pub(super) fn owned(mounts: &[Mount], user: &str) -> String {
+    if !user.contains('/') {
+        return user.to_owned();
+    }
+    let metadata = |path: &str| {
+        let file = open(mounts, path.strip_prefix('/')?, OFlag::O_PATH)?;
+        file.metadata().ok()
+    };
+    let (user, group) = user.split_once(':').unwrap_or((user, ""));
+    let uid = metadata(user).map_or_else(|| user.to_owned(), |it| it.uid().to_string());
+    match group {
+        "" => uid,
+        group => {
+            let gid = metadata(group).map_or_else(|| group.to_owned(), |it| it.gid().to_string());
+            format!("{uid}:{gid}")
+        }
+    }
+}
+
+/// The file at `path` as the mounts would show it.
+fn open(mounts: &[Mount], path: &str, flags: OFlag) -> Option<File> {
     for layer in layers(mounts) {
         let Ok(root) = File::open(&layer) else {
             continue;
         };
         // The image decides what is in its layers: no link may lead out of them.
         let how = OpenHow::new()
-            .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK)
+            .flags(flags | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_IN_ROOT);
         let Ok(file) = openat2(&root, path, how.mode(Mode::empty())) else {
             continue;
         };
         let file = File::from(file);
         // What an upper layer deleted is a character device there (overlayfs, "whiteouts").
-        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            return String::new();
-        }
-        let mut text = Vec::new();
-        if file.take(LIMIT).read_to_end(&mut text).is_err() {
-            return String::new();
-        }
-        return String::from_utf8_lossy(&text).into_owned();
+        let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        return is_file.then_some(file);
     }
-    String::new()
+    None
 }
 
 /// Directories that are stacked, the top one first.
@@ -106,5 +132,13 @@ mod tests {
         };
         assert_eq!(text(&[bind], "etc/passwd"), "lower");
         assert_eq!(text(&[], "etc/passwd"), "");
+        let own = fs::metadata(lower.join("group")).unwrap();
+        let (uid, gid) = (own.uid(), own.gid());
+        assert_eq!(
+            owned(&mounts, "/etc/group:/etc/group"),
+            format!("{uid}:{gid}")
+        );
+        assert_eq!(owned(&mounts, "/etc/passwd"), uid.to_string());
+        assert_eq!(owned(&mounts, "web:/etc/none"), "web:/etc/none");
     }
 }

@@ -76,20 +76,14 @@ impl ContainerdEngine {
                 task.id
             )));
         }
-        let Some(image) = task
-            .container
-            .mesos
-            .as_ref()
-            .and_then(|mesos| mesos.image.as_ref())
-        else {
+        let mesos = task.container.mesos.as_ref();
+        let Some(image) = mesos.and_then(|mesos| mesos.image.as_ref()) else {
             return Ok(None);
         };
+        let progress = self.board.post(&task.id);
         match image.kind {
-            ImageKind::Docker => Image::find(&self.client, &image.name).await.map(Some),
-            ImageKind::Appc => Err(EngineError::Unsupported(format!(
-                "image '{}' is an AppC image, which is not supported yet; use a Docker image",
-                image.name
-            ))),
+            ImageKind::Docker => self.puller.obtain(image, &progress).await.map(Some),
+            ImageKind::Appc => self.appc_image(image, &progress).await.map(Some),
         }
     }
 
@@ -112,6 +106,9 @@ impl ContainerdEngine {
             hostname: prepare::hostname(task, names, parts.attachment.is_some())?,
             image: image.map(|_| parts.mounts.clone()),
             user: user.unwrap_or_default(),
+            read_only: image
+                .map(|image| image.read_only.clone())
+                .unwrap_or_default(),
             volumes: task.container.volumes.clone(),
             sandbox: parts.sandbox(names),
         };

@@ -26,9 +26,10 @@ mod logs;
 mod network;
 mod observe;
 mod parameters;
-mod parent;
+pub(crate) mod parent;
 mod start;
 mod stop;
+mod virtual_networks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ use model::{Task, TaskId};
 
 use crate::{
     Container, Discovery, Engine, EngineError, EngineEvent, EngineInfo, EngineOptions, ExecOutcome,
-    LogStream,
+    LogStream, VirtualNetworks,
 };
 use connection::Connection;
 use failure::ENGINE;
@@ -74,16 +75,6 @@ impl DockerEngine {
             connection: Connection::new(options.socket),
             options: options.common,
         }
-    }
-
-    /// Names of Docker's networks, sorted: what `USER` may name, besides `host`,
-    /// `bridge` and `none`.
-    ///
-    /// # Errors
-    /// When Docker does not answer.
-    pub async fn networks(&self) -> Result<Vec<String>, EngineError> {
-        let client = self.connection.client().await?;
-        self.watched(self.network_names(&client).await).await
     }
 
     /// Forgets the connection when the result says that Docker is away.
@@ -163,6 +154,10 @@ impl Engine for DockerEngine {
         self.watched(self.hints().await).await
     }
 
+    async fn stage(&self, task: &Task) -> Result<Option<PathBuf>, EngineError> {
+        self.watched(self.make(task).await).await.map(Some)
+    }
+
     async fn untranslated(&self) -> Result<Option<PathBuf>, EngineError> {
         let client = self.connection.client().await?;
         parent::untranslated(
@@ -171,7 +166,17 @@ impl Engine for DockerEngine {
         )
     }
 
+    /// What `USER` may name, besides `host`, `bridge` and `none`.
+    async fn networks(&self) -> Result<Vec<String>, EngineError> {
+        let client = self.connection.client().await?;
+        self.watched(self.network_names(&client).await).await
+    }
+
     fn discovery(self: Arc<Self>) -> Option<Arc<dyn Discovery>> {
+        Some(self)
+    }
+
+    fn virtual_networks(self: Arc<Self>) -> Option<Arc<dyn VirtualNetworks>> {
         Some(self)
     }
 }

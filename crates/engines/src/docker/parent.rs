@@ -3,7 +3,7 @@
 //! Where Docker makes cgroups by itself, a parent is a path. Where systemd makes them, it
 //! is the name of a slice, and the dashes in a name tell which slices it lies in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{EngineError, untranslated};
 
@@ -31,7 +31,7 @@ pub(super) fn name(
 ///
 /// # Errors
 /// As [`name`].
-pub(super) fn untranslated(
+pub(crate) fn untranslated(
     configured: Option<&str>,
     systemd: bool,
 ) -> Result<Option<PathBuf>, EngineError> {
@@ -40,6 +40,17 @@ pub(super) fn untranslated(
         true => place(&name),
         false => PathBuf::from(name),
     }))
+}
+
+/// The cgroup of a container whose parent is called so, from the cgroup root.
+pub(super) fn cgroup(parent: Option<&str>, systemd: bool, container: &str) -> PathBuf {
+    match systemd {
+        true => place(parent.unwrap_or("system.slice")).join(format!("docker-{container}.scope")),
+        false => {
+            let parent = parent.unwrap_or("/docker").trim_start_matches('/');
+            Path::new("/").join(parent).join(container)
+        }
+    }
 }
 
 /// The slice that a configured path ends in.
@@ -68,6 +79,23 @@ fn place(slice: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_is_below_its_parent() {
+        for (parent, systemd, expected) in [
+            (None, false, "/docker/abc"),
+            (Some("/mine"), false, "/mine/abc"),
+            (Some("mine/sub"), false, "/mine/sub/abc"),
+            (None, true, "/system.slice/docker-abc.scope"),
+            (
+                Some("a-b.slice"),
+                true,
+                "/a.slice/a-b.slice/docker-abc.scope",
+            ),
+        ] {
+            assert_eq!(cgroup(parent, systemd, "abc"), PathBuf::from(expected));
+        }
+    }
 
     #[test]
     fn systemd_wants_slices() {

@@ -1,5 +1,6 @@
 //! Making and starting containers.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::query_parameters::{
@@ -35,6 +36,26 @@ impl DockerEngine {
             self.discard(&client, task).await;
         }
         started
+    }
+
+    /// Makes the task's container, unless it is there; tells the cgroup that it will have.
+    pub(super) async fn make(&self, task: &Task) -> Result<PathBuf, EngineError> {
+        let client = self.connection.client().await?;
+        let mut seen = self.look(&client, task.id.as_str()).await?;
+        if seen.is_none() {
+            self.create(&client, task).await?;
+            seen = self.look(&client, task.id.as_str()).await?;
+        }
+        let seen = seen.ok_or_else(|| EngineError::NoContainer(task.id.clone()))?;
+        let container = observe::container(&seen, &self.options).ok_or_else(|| name_taken(task))?;
+        let configured = self.options.cgroup_parent.as_deref();
+        let opted_out = untranslated::has_opted_out(task);
+        let parent = parent::name(configured, client.systemd_cgroups, opted_out)?;
+        Ok(parent::cgroup(
+            parent.as_deref(),
+            client.systemd_cgroups,
+            &container.id,
+        ))
     }
 
     async fn create(&self, client: &Client, task: &Task) -> Result<(), EngineError> {

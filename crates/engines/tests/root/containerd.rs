@@ -1,15 +1,18 @@
 //! containerd: the suite, and what only containerd does.
 
+mod appc;
+mod busybox;
 mod host;
 mod image;
 mod network;
 mod recovery;
+mod registry;
 
 use std::fs;
 use std::path::PathBuf;
 
-use engines::{ContainerdEngine, ContainerdOptions, Engine};
-use mesos::{ContainerInfo, Image, ImageKind, MesosInfo, NetworkInfo, PortMapping};
+use engines::{ContainerdEngine, ContainerdOptions, Engine, ImageOptions};
+use mesos::{ContainerInfo, Image, MesosInfo, NetworkInfo, PortMapping};
 use networks::Networks;
 use testlab::{Containerd, Host};
 
@@ -79,6 +82,12 @@ impl Native {
             common: suite::options(&self.host, &self.dir("engine"), owner),
         })
         .unwrap()
+        .with_images(&ImageOptions {
+            credentials: None,
+            appc_directories: vec![self.dir(appc::DIRECTORY)],
+            appc_prefixes: Vec::new(),
+            ..ImageOptions::default()
+        })
     }
 }
 
@@ -127,11 +136,7 @@ impl Fixture for Native {
 /// A container's image.
 fn image(name: &str) -> MesosInfo {
     MesosInfo {
-        image: Some(Image {
-            kind: ImageKind::Docker,
-            name: name.to_owned(),
-            cached: true,
-        }),
+        image: Some(Image::docker(name)),
     }
 }
 
@@ -164,5 +169,5 @@ fn containerd_does_what_every_engine_must() {
 
 #[test]
 fn containerd_does_what_only_containerd_does() {
-    run(&[host::CASES, image::CASES, network::CASES].concat());
+    run(&[host::CASES, image::CASES, network::CASES, appc::CASES].concat());
 }

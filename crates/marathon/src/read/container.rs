@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::definition::{ContainerDefinition, OldDocker, OldNetwork};
-use crate::{Container, DockerContainer, DockerParameter, EngineType};
+use crate::{AppcContainer, Container, DockerContainer, DockerParameter, EngineType};
 
 use super::node::{Node, Object};
 use super::{ports, without_nulls};
@@ -78,24 +78,27 @@ fn old_docker(object: &Object<'_>) -> OldDocker {
     }
 }
 
-fn appc(node: Node<'_>) -> Option<Value> {
+fn appc(node: Node<'_>) -> Option<AppcContainer> {
     let object = node.object()?;
-    let mut appc = json!({
-        "image": object.require("image").and_then(|node| node.filled_text()),
-        "forcePullImage": object.boolean("forcePullImage").unwrap_or(false),
-        "labels": object.labels("labels").unwrap_or_default(),
-    });
+    let appc = AppcContainer {
+        image: object
+            .require("image")
+            .and_then(|node| node.filled_text())
+            .unwrap_or_default(),
+        id: None,
+        labels: object.labels("labels").unwrap_or_default(),
+        force_pull_image: object.boolean("forcePullImage").unwrap_or(false),
+    };
     // The shortest id is the prefix `sha512-` alone, which is refused later with a text.
     const SHORTEST_ID: usize = 7;
-    if let Some(node) = object.get("id")
-        && let Some(id) = node.text()
-    {
-        if id.len() < SHORTEST_ID {
-            return node.refuse("error.minLength");
-        }
-        appc["id"] = Value::String(id);
+    let Some(node) = object.get("id") else {
+        return Some(appc);
+    };
+    let id = node.text();
+    if id.as_ref().is_some_and(|id| id.len() < SHORTEST_ID) {
+        return node.refuse("error.minLength");
     }
-    Some(appc)
+    Some(AppcContainer { id, ..appc })
 }
 
 /// A volume is kept as given; only what decides its kind is checked. The mode of

@@ -62,9 +62,10 @@ pub(super) fn network(node: Node<'_>, known: &[String]) -> Option<Network> {
 
 pub(super) fn ip_address(node: Node<'_>) -> Option<IpAddress> {
     let object = node.object()?;
-    // Read for its type alone.
-    object.list("groups", |group| group.text());
     Some(IpAddress {
+        groups: object
+            .list("groups", |group| group.text())
+            .unwrap_or_default(),
         network_name: object
             .get("networkName")
             .and_then(|node| node.filled_text()),

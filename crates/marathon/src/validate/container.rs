@@ -64,12 +64,7 @@ fn check_native(definition: &Definition, container: &Container, problems: &mut P
             "pullConfig.secret must refer to an existing secret",
         );
     }
-    if let Some(id) = container
-        .appc
-        .as_ref()
-        .and_then(|appc| appc.get("id"))
-        .and_then(Value::as_str)
-    {
+    if let Some(id) = container.appc.as_ref().and_then(|appc| appc.id.as_deref()) {
         match id.strip_prefix(DIGEST_PREFIX) {
             Some("") => problems.add(
                 "/container/appc/id",

@@ -44,6 +44,12 @@ pub(super) fn check(definition: &Definition, config: &Config, problems: &mut Pro
             && of(NetworkMode::Container).any(|it| it.name.is_none()),
         "Network name must be specified when container network is selected.",
     );
+    for (index, network) in networks.iter().enumerate() {
+        if let Err(flaw) = vip::groups_of(&network.labels) {
+            let place = format!("/networks({index})/labels/{}", vip::GROUPS);
+            problems.add(place, flaw.to_string());
+        }
+    }
     let is_docker = definition
         .canonical_container()
         .is_some_and(|it| it.kind == EngineType::Docker);

@@ -100,3 +100,41 @@ fn modes_exclude_each_other() {
         ]
     );
 }
+
+#[test]
+fn groups_are_a_label_of_the_network() {
+    let names = |networks: &[Network]| networks[0].groups().into_iter().collect::<Vec<_>>();
+    let old = json!({ "networkName": "n", "groups": ["b", "a"] });
+    let networks = translate(&old, &json!("USER"), &Value::Null).unwrap();
+    assert_eq!(networks[0].labels["sealane.groups"], "b,a");
+    assert_eq!(names(&networks), ["a", "b"]);
+    // What was read back may be sent again, as it is.
+    let given =
+        json!([{ "mode": "container", "name": "n", "labels": { "sealane.groups": "b,a" } }]);
+    let again = translate(&Value::Null, &Value::Null, &given).unwrap();
+    assert_eq!(again, networks);
+    // The label of the old form is heard as well.
+    let both = json!({ "networkName": "n", "groups": ["a"], "labels": { "sealane.groups": "c" } });
+    let networks = translate(&both, &json!("USER"), &Value::Null).unwrap();
+    assert_eq!(names(&networks), ["c"]);
+
+    for (groups, text) in [
+        (json!(["a,b"]), "is no name of a group"),
+        (json!([""]), "name is empty"),
+        (json!(vec!["x".repeat(200)]), "is no name of a group"),
+    ] {
+        let old = json!({ "networkName": "n", "groups": groups });
+        let refused = translate(&old, &json!("USER"), &Value::Null).unwrap_err();
+        let refused = serde_json::to_string(&refused).unwrap();
+        assert!(refused.contains("/ipAddress/groups"), "{refused}");
+        assert!(refused.contains(text), "{refused}");
+    }
+    let given =
+        json!([{ "mode": "container", "name": "n", "labels": { "sealane.groups": "a b" } }]);
+    let refused = translate(&Value::Null, &Value::Null, &given).unwrap_err();
+    let refused = serde_json::to_string(&refused).unwrap();
+    assert!(
+        refused.contains("/networks(0)/labels/sealane.groups"),
+        "{refused}"
+    );
+}

@@ -1,8 +1,6 @@
 use serde_json::json;
 
-use crate::{
-    ContainerInfo, DockerInfo, DockerNetwork, Image, ImageKind, IpAddress, IpProtocol, NetworkInfo,
-};
+use crate::{ContainerInfo, DockerInfo, DockerNetwork, Image, IpAddress, IpProtocol, NetworkInfo};
 
 fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {
     serde_json::from_value(value).unwrap()
@@ -100,9 +98,8 @@ fn the_address_of_mesos_0_25_is_read() {
 fn images_keep_their_name_in_a_message_of_their_kind() {
     let written = json!({"type": "DOCKER", "docker": {"name": "nginx"}, "cached": false});
     let image = Image {
-        kind: ImageKind::Docker,
-        name: "nginx".into(),
         cached: false,
+        ..Image::docker("nginx")
     };
     assert_eq!(read::<Image>(written.clone()), image);
     assert_eq!(serde_json::to_value(&image).unwrap(), written);
@@ -110,9 +107,8 @@ fn images_keep_their_name_in_a_message_of_their_kind() {
     assert_eq!(
         appc,
         Image {
-            kind: ImageKind::Appc,
-            name: "a".into(),
-            cached: true
+            id: Some("sha512-0".into()),
+            ..Image::appc("a")
         }
     );
     let error = serde_json::from_value::<Image>(json!({"type": "DOCKER"})).unwrap_err();

@@ -1,6 +1,6 @@
 //! `Image`.
 
-use super::Missing;
+use super::{Labels, Missing};
 use crate::image as shape;
 
 /// `Image.Type`.
@@ -13,9 +13,23 @@ pub enum ImageKind {
     Docker = 2,
 }
 
-/// `Image.Appc` and `Image.Docker`, which have their first field in common.
+/// `Image.Appc`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct NamedImage {
+pub struct AppcImage {
+    /// Required.
+    #[prost(string, optional, tag = "1")]
+    pub name: Option<String>,
+    /// Hash of the unpacked archive.
+    #[prost(string, optional, tag = "2")]
+    pub id: Option<String>,
+    /// Version, system and the like.
+    #[prost(message, optional, tag = "3")]
+    pub labels: Option<Labels>,
+}
+
+/// `Image.Docker`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DockerImage {
     /// Required.
     #[prost(string, optional, tag = "1")]
     pub name: Option<String>,
@@ -29,10 +43,10 @@ pub struct Image {
     pub kind: Option<i32>,
     /// For `APPC`.
     #[prost(message, optional, tag = "2")]
-    pub appc: Option<NamedImage>,
+    pub appc: Option<AppcImage>,
     /// For `DOCKER`.
     #[prost(message, optional, tag = "3")]
-    pub docker: Option<NamedImage>,
+    pub docker: Option<DockerImage>,
     /// Unset means true.
     #[prost(bool, optional, tag = "4")]
     pub cached: Option<bool>,
@@ -40,12 +54,18 @@ pub struct Image {
 
 impl From<&shape::Image> for Image {
     fn from(image: &shape::Image) -> Self {
-        let named = Some(NamedImage {
-            name: Some(image.name.clone()),
-        });
+        let name = Some(image.name.clone());
         let (kind, appc, docker) = match image.kind {
-            shape::ImageKind::Appc => (ImageKind::Appc, named, None),
-            shape::ImageKind::Docker => (ImageKind::Docker, None, named),
+            shape::ImageKind::Appc => {
+                let labels = &image.labels;
+                let appc = AppcImage {
+                    name,
+                    id: image.id.clone(),
+                    labels: (!labels.is_empty()).then(|| labels.into()),
+                };
+                (ImageKind::Appc, Some(appc), None)
+            }
+            shape::ImageKind::Docker => (ImageKind::Docker, None, Some(DockerImage { name })),
         };
         Self {
             kind: Some(kind.into()),
@@ -63,17 +83,25 @@ impl TryFrom<Image> for shape::Image {
         let kind = image
             .kind
             .and_then(|number| ImageKind::try_from(number).ok());
-        let (kind, named, field) = match kind.ok_or_else(Missing::of("Image", "type"))? {
-            ImageKind::Appc => (shape::ImageKind::Appc, image.appc, "appc"),
-            ImageKind::Docker => (shape::ImageKind::Docker, image.docker, "docker"),
-        };
-        let name = named
-            .and_then(|it| it.name)
-            .ok_or_else(Missing::of("Image", field))?;
-        Ok(Self {
-            kind,
-            name,
-            cached: image.cached.unwrap_or(true),
-        })
+        let missing = |field| Missing::of("Image", field);
+        let cached = image.cached.unwrap_or(true);
+        match kind.ok_or_else(missing("type"))? {
+            ImageKind::Appc => {
+                let appc = image.appc.unwrap_or_default();
+                Ok(Self {
+                    id: appc.id,
+                    labels: appc.labels.unwrap_or_default().try_into()?,
+                    cached,
+                    ..Self::appc(appc.name.ok_or_else(missing("appc"))?)
+                })
+            }
+            ImageKind::Docker => {
+                let docker = image.docker.unwrap_or_default();
+                Ok(Self {
+                    cached,
+                    ..Self::docker(docker.name.ok_or_else(missing("docker"))?)
+                })
+            }
+        }
     }
 }

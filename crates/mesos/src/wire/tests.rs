@@ -66,9 +66,8 @@ fn container_info_has_mesos_numbers() {
         }),
         mesos: Some(mesos::MesosInfo {
             image: Some(mesos::Image {
-                kind: mesos::ImageKind::Docker,
-                name: "img".into(),
                 cached: false,
+                ..mesos::Image::docker("img")
             }),
         }),
         network_infos: vec![mesos::NetworkInfo::named("n")],
@@ -84,14 +83,28 @@ fn container_info_has_mesos_numbers() {
     ]
     .concat();
     assert_eq!(wire::ContainerInfo::from(&info).encode_to_vec(), expected);
-    let appc = mesos::Image {
-        kind: mesos::ImageKind::Appc,
-        name: "a".into(),
-        cached: true,
-    };
+}
+
+#[test]
+fn appc_images_have_mesos_numbers() {
+    let mut appc = mesos::Image::appc("a");
     assert_eq!(
         wire::Image::from(&appc).encode_to_vec(),
         b"\x08\x01\x12\x03\x0a\x01a\x20\x01"
+    );
+    appc.id = Some("i".into());
+    appc.labels.labels = vec![mesos::Label {
+        key: "k".into(),
+        value: Some("v".into()),
+    }];
+    assert_eq!(
+        wire::Image::from(&appc).encode_to_vec(),
+        b"\x08\x01\x12\x10\x0a\x01a\x12\x01i\x1a\x08\x0a\x06\x0a\x01k\x12\x01v\x20\x01"
+    );
+    assert_eq!(
+        serde_json::to_value(&appc).unwrap(),
+        serde_json::json!({"type": "APPC", "cached": true,
+            "appc": {"name": "a", "id": "i", "labels": {"labels": [{"key": "k", "value": "v"}]}}})
     );
 }
 
@@ -221,7 +234,7 @@ fn dockers() -> impl Strategy<Value = mesos::DockerInfo> {
 }
 
 fn containers() -> impl Strategy<Value = mesos::ContainerInfo> {
-    use mesos::{ContainerInfo, ContainerType, Image, ImageKind, MesosInfo, Volume, VolumeMode};
+    use mesos::{ContainerInfo, ContainerType, Image, MesosInfo, Volume, VolumeMode};
     let kind = prop_oneof![Just(ContainerType::Docker), Just(ContainerType::Mesos)];
     let mode = prop_oneof![Just(VolumeMode::Rw), Just(VolumeMode::Ro)];
     let volume =
@@ -230,12 +243,24 @@ fn containers() -> impl Strategy<Value = mesos::ContainerInfo> {
             container_path,
             host_path,
         });
-    let image_kind = prop_oneof![Just(ImageKind::Appc), Just(ImageKind::Docker)];
-    let image = (image_kind, text(), any::<bool>()).prop_map(|(kind, name, cached)| Image {
-        kind,
-        name,
-        cached,
-    });
+    let image = (
+        any::<[bool; 2]>(),
+        text(),
+        option::of(text()),
+        prop::collection::btree_map(text(), text(), 0..3),
+    )
+        .prop_map(|([appc, cached], name, id, labels)| match appc {
+            true => Image {
+                id,
+                labels: (&labels).into(),
+                cached,
+                ..Image::appc(name)
+            },
+            false => Image {
+                cached,
+                ..Image::docker(name)
+            },
+        });
     let native = option::of(image).prop_map(|image| MesosInfo { image });
     (
         kind,

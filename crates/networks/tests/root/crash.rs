@@ -131,7 +131,8 @@ fn stray_namespaces_and_corrupt_records_are_found_and_removed() {
 #[test]
 fn a_del_that_fails_holds_nothing_up_and_is_tried_again() {
     let host = Host::new();
-    let script = r#"echo $CNI_COMMAND$CNI_NETNS >> "${0%/*}/log"
+    let script = r#"[ $CNI_COMMAND != VERSION ] || exit 7
+        echo $CNI_COMMAND$CNI_NETNS >> "${0%/*}/log"
         [ $CNI_COMMAND = ADD ] || [ -e "${0%/*}/fixed" ] || exit 7
         echo '{"cniVersion":"1.0.0","ips":[{"address":"10.0.0.9/24"}]}'"#;
     host.plugin("sticky", script);

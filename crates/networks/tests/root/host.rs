@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mesos::{IpAddress, NetworkInfo, PortMapping};
 use netlink::netns;
-use networks::{Networks, Options};
+use networks::{HostPorts, HostPortsOptions, Networks, Options};
 
 /// Where Debian puts the reference plugins.
 const REFERENCE_PLUGINS: &str = "/usr/lib/cni";
@@ -21,7 +21,7 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn new() -> Self {
-        let plugins = ["bridge", "host-local", "portmap", "firewall"];
+        let plugins = ["bridge", "host-local", "portmap", "ptp"];
         for plugin in plugins {
             let path = Path::new(REFERENCE_PLUGINS).join(plugin);
             assert!(
@@ -45,7 +45,12 @@ impl Host {
 
     /// What a daemon on this host has after it started.
     pub(crate) fn networks(&self) -> Networks {
+        self.networks_with(HostPorts::new(HostPortsOptions::default()))
+    }
+
+    pub(crate) fn networks_with(&self, host_ports: HostPorts) -> Networks {
         Networks::new(Options {
+            host_ports,
             config_dirs: vec![self.path("configs")],
             plugin_dirs: vec![self.path("plugins"), REFERENCE_PLUGINS.into()],
             state: self.path("state"),
@@ -71,6 +76,29 @@ impl Host {
             &serde_json::json!({
                 "cniVersion": "0.3.1", "name": name, "type": "bridge", "bridge": interface,
                 "isGateway": true, "ipam": ipam
+            }),
+        );
+    }
+
+    /// A network of both families, with or without a bridge, and no plugin for ports:
+    /// 10.99.`number`.0/24 and fd99:0:0:`number`::/64.
+    pub(crate) fn dual(&self, name: &str, kind: &str, number: u8) {
+        // A gateway that is still being checked for doubles answers nobody.
+        self.sh("sysctl -q -w net.ipv6.conf.default.accept_dad=0");
+        let ipam = serde_json::json!({
+            "type": "host-local", "dataDir": self.path("leases"),
+            "ranges": [
+                [{"subnet": format!("10.99.{number}.0/24")}],
+                [{"subnet": format!("fd99:0:0:{number}::/64")}]
+            ],
+            "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
+        });
+        let bridge = format!("cni{number}");
+        self.config(
+            &format!("{name}.conf"),
+            &serde_json::json!({
+                "cniVersion": "0.3.1", "name": name, "type": kind, "bridge": bridge,
+                "isGateway": true, "hairpinMode": true, "ipam": ipam
             }),
         );
     }

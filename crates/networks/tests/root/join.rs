@@ -117,7 +117,8 @@ fn a_wanted_address_is_assigned_or_refused() {
     let host = Host::new();
     host.plugin(
         "stubborn",
-        r#"echo $CNI_COMMAND >> "${0%/*}/log"; cat > /dev/null
+        r#"cat > /dev/null; [ $CNI_COMMAND != VERSION ] || exit 1
+        echo $CNI_COMMAND >> "${0%/*}/log"
         echo '{"cniVersion":"1.0.0","ips":[{"address":"10.0.0.9/24"}]}'"#,
     );
     let networks = host.networks();
@@ -225,6 +226,28 @@ fn what_cannot_work_is_refused_before_anything_is_done() {
 }
 
 #[test]
+fn networks_whose_plugins_are_not_ready_say_so_when_they_are_asked() {
+    let host = Host::new();
+    let script = r#"case $CNI_COMMAND in
+        VERSION) echo '{"cniVersion":"1.1.0","supportedVersions":["1.0.0","1.1.0"]}' ;;
+        STATUS) echo '{"cniVersion":"1.1.0","code":50,"msg":"the controller is away"}'; exit 1 ;;
+    esac"#;
+    host.plugin("moody", script);
+    let config = serde_json::json!({"cniVersion": "1.1.0", "name": "moody", "type": "moody"});
+    host.config("moody.conf", &config);
+    let networks = host.networks();
+    let problem = |summaries: Vec<networks::NetworkSummary>, name: &str| {
+        let found = summaries.into_iter().find(|it| it.name == name);
+        found.unwrap().problem
+    };
+    assert_eq!(problem(host.run(networks.names()), "moody"), None);
+    let asked = host.run(networks.survey());
+    let said = problem(asked.clone(), "moody").unwrap();
+    assert!(said.contains("the controller is away"), "{said}");
+    assert_eq!(problem(asked, BRIDGE), None);
+}
+
+#[test]
 fn a_host_port_has_one_holder() {
     let host = Host::new();
     let networks = host.networks();
@@ -239,7 +262,11 @@ fn a_host_port_has_one_holder() {
         .unwrap_err()
         .to_string();
     assert!(
-        process.contains("31090/tcp is taken: a process"),
+        process.contains("31090/tcp is taken: process ")
+            && process.contains(&format!(
+                "(pid {}) listens on 0.0.0.0:31090",
+                std::process::id()
+            )),
         "{process}"
     );
     drop(listener);

@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod crash;
+mod docker;
+mod fabric;
 mod host;
 mod join;
 mod neighbours;
+mod peers;
+mod ports;
+mod refused;
+mod rules;

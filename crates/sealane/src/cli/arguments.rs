@@ -1,5 +1,8 @@
 //! What can be typed.
 
+mod dns;
+mod group;
+mod network;
 mod vip;
 
 use std::path::PathBuf;
@@ -10,6 +13,9 @@ use model::{AppId, TaskId};
 
 use super::endpoint::Endpoint;
 use crate::daemon;
+pub(super) use dns::{DnsChange, DnsCommand, DnsPlace};
+pub(super) use group::{GroupCommand, Why as GroupPair};
+pub(super) use network::{Create as CreateNetwork, NetworkCommand};
 pub(super) use vip::{Explain, Trace, VipCommand};
 
 /// Container networking with named VIPs.
@@ -30,6 +36,7 @@ const EXAMPLES: &str = "Examples:
   sealane doctor                               can this host run Sealane?
   sealane daemon                               serve this host
   sealane app deploy shop.json --wait          deploy, and wait until it runs
+  sealane network list                         networks that containers can join
   sealane vip show shop                        its VIP and who is behind it
   sealane vip explain shop:80                  what a new connection would get, and why
 
@@ -91,9 +98,18 @@ pub(crate) enum Command {
     /// Look at tasks: the instances of apps
     #[command(subcommand)]
     Task(TaskCommand),
+    /// Make, look at and delete virtual networks
+    #[command(subcommand)]
+    Network(NetworkCommand),
+    /// Look at groups: which containers may talk to each other
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Look at virtual IPs
     #[command(subcommand)]
     Vip(VipCommand),
+    /// Have this host's own programs find names, or not
+    #[command(subcommand)]
+    Dns(DnsCommand),
     /// Watch which backends clients of VIPs get
     Trace(Trace),
     /// Show how the node and its parts are

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::dns::HostDnsError;
 use super::endpoint::Endpoint;
 use super::table;
 
@@ -64,6 +65,9 @@ pub(super) enum Failure {
     /// What was asked for does not exist.
     #[error("{0}")]
     Missing(String),
+    /// Something else stands in the way of what was asked for.
+    #[error("{0}")]
+    InTheWay(String),
     /// Waiting took too long.
     #[error("not done after {}: {reason}", table::seconds(*after))]
     TimedOut { after: Duration, reason: String },
@@ -76,6 +80,9 @@ pub(super) enum Failure {
     /// Something could not be removed.
     #[error("not everything is removed")]
     Uninstall(#[source] anyhow::Error),
+    /// This host's files stay as they are.
+    #[error(transparent)]
+    HostDns(#[from] super::dns::HostDnsError),
     /// Standard output cannot be written.
     #[error("the output cannot be written")]
     Output(#[source] io::Error),
@@ -95,6 +102,12 @@ impl Failure {
             {
                 NO_PERMISSION
             }
+            Self::HostDns(HostDnsError::File { source, .. })
+                if source.kind() == ErrorKind::PermissionDenied =>
+            {
+                NO_PERMISSION
+            }
+            Self::HostDns(HostDnsError::Silent) => UNAVAILABLE,
             Self::Unreachable { .. } | Self::Broken { .. } => UNAVAILABLE,
             Self::File { .. } | Self::Data { .. } | Self::Configuration(_) => BAD_DATA,
             Self::Refused { status, .. } => match *status {

@@ -12,9 +12,12 @@ mod app;
 mod arguments;
 mod client;
 mod diagnosis;
+mod dns;
 mod endpoint;
 mod failure;
 mod follow;
+mod group;
+mod network;
 mod progress;
 mod running;
 mod shapes;
@@ -77,6 +80,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let outcome = match command {
         Command::Daemon(arguments) => return daemon::run(&arguments),
         Command::Completions { shell } => completions(shell),
+        Command::Dns(command) => dns::run(&command, global.output, &mut io::stdout().lock()),
         Command::Doctor(arguments) => block_on(doctor(global, arguments)),
         Command::Uninstall(arguments) => block_on(uninstall(arguments)),
         command => block_on(with_session(&global, command)),
@@ -137,11 +141,14 @@ impl Session<'_> {
             Command::App(command) => app::run(self, command).await,
             Command::Task(TaskCommand::List { app }) => task::list(self, app.as_ref()).await,
             Command::Task(TaskCommand::Logs(wanted)) => follow::logs(self, &wanted).await,
+            Command::Network(command) => network::run(self, command).await,
+            Command::Group(command) => group::run(self, command).await,
             Command::Vip(command) => vip::run(self, command).await,
             Command::Trace(wanted) => trace::trace(self, &wanted).await,
             Command::Status => status::show(self).await,
             // These need no daemon and were done before.
             Command::Daemon(_)
+            | Command::Dns(_)
             | Command::Doctor(_)
             | Command::Uninstall(_)
             | Command::Completions { .. } => Ok(()),

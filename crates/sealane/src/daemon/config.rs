@@ -1,6 +1,9 @@
 //! The daemon's configuration.
 
 mod datapath;
+mod images;
+mod networks;
+mod ports;
 mod sections;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +13,9 @@ use vip::VipRanges;
 
 use super::Arguments;
 pub(crate) use datapath::{Capacities, DatapathSection};
+pub(crate) use images::ImagesSection;
+pub(crate) use networks::{NetworkSection, NetworksSection};
+pub(crate) use ports::PortsSection;
 pub(crate) use sections::{
     Api, Cni, Containerd, Dns, Docker, Log, LogFormat, Marathon, MetricsSection, NodeSection,
 };
@@ -61,8 +67,12 @@ pub(crate) struct Config {
     pub(crate) docker: Docker,
     /// The native engine.
     pub(crate) containerd: Containerd,
+    /// Images of native containers.
+    pub(crate) images: ImagesSection,
     /// Networks of native containers.
     pub(crate) cni: Cni,
+    /// Virtual networks.
+    pub(crate) networks: NetworksSection,
     /// Marathon's flags.
     pub(crate) marathon: Marathon,
     /// Where VIPs' addresses lie.
@@ -71,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) dns: Dns,
     /// The kernel side of VIPs.
     pub(crate) datapath: DatapathSection,
+    /// Who may bind which ports.
+    pub(crate) ports: PortsSection,
     /// How much `/metrics` shows.
     pub(crate) metrics: MetricsSection,
     /// Logs of the daemon.
@@ -134,6 +146,10 @@ impl Config {
             .validate()
             .map_err(|error| ConfigError::Value(error.to_string()))?;
         self.datapath.validate().map_err(ConfigError::Value)?;
+        self.images.validate().map_err(ConfigError::Value)?;
+        self.networks
+            .validate(&self.marathon.mesos_bridge_name)
+            .map_err(ConfigError::Value)?;
         self.ports().map(drop)
     }
 
@@ -191,11 +207,14 @@ impl Default for Config {
             node: NodeSection::default(),
             docker: Docker::default(),
             containerd: Containerd::default(),
+            images: ImagesSection::default(),
             cni: Cni::default(),
+            networks: NetworksSection::default(),
             marathon: Marathon::default(),
             vips: VipRanges::default(),
             dns: Dns::default(),
             datapath: DatapathSection::default(),
+            ports: PortsSection::default(),
             metrics: MetricsSection::default(),
             log: Log::default(),
         }

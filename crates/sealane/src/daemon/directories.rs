@@ -17,6 +17,8 @@ pub(super) struct Directories {
     pub(super) run: PathBuf,
     /// Pins of the datapath, on a bpf filesystem.
     pub(super) pins: PathBuf,
+    /// Name of the nftables table.
+    pub(super) table: String,
     /// Identity of the state, on containers of this daemon.
     pub(super) owner: String,
     /// Held as long as the daemon runs.
@@ -55,13 +57,14 @@ impl Directories {
             make(&state.join(name), PRIVATE)?;
         }
         let owner = owner(&state)?;
+        // What daemons on one host have in the kernel must not be each other's.
+        let table = if standard {
+            "sealane".to_owned()
+        } else {
+            format!("sealane-{owner}")
+        };
         let pins = if config.datapath.pins.as_os_str().is_empty() {
-            let name = if standard {
-                "sealane".to_owned()
-            } else {
-                format!("sealane-{owner}")
-            };
-            Path::new("/sys/fs/bpf").join(name)
+            Path::new("/sys/fs/bpf").join(&table)
         } else {
             config.datapath.pins.clone()
         };
@@ -69,6 +72,7 @@ impl Directories {
             state,
             run,
             pins,
+            table,
             owner,
             _lock: lock,
         })
@@ -77,6 +81,21 @@ impl Directories {
     /// The embedded store's file.
     pub(super) fn store(&self) -> PathBuf {
         self.state.join("store").join("store.redb")
+    }
+
+    /// Networks of native containers, and what CNI runtimes read of virtual ones.
+    pub(super) fn networks(&self) -> PathBuf {
+        self.state.join("cni")
+    }
+
+    /// CNI plugins that are the daemon's own.
+    pub(super) fn plugins(&self) -> PathBuf {
+        self.state.join("cni-bin")
+    }
+
+    /// Where the CNI plugin calls the daemon.
+    pub(super) fn cni_socket(&self) -> PathBuf {
+        self.run.join("cni.sock")
     }
 
     /// Kept logs of tasks.

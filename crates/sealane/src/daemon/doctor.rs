@@ -36,6 +36,8 @@ pub(crate) async fn doctor(config: &Config) -> Vec<Check> {
     checks.extend(engines(config).await);
     checks.extend(plugins(config));
     checks.push(program("iptables", "apt-get install iptables"));
+    let ports = "apt-get install nftables; until then, host ports lead to no container";
+    checks.push(program("nft", ports));
     checks
 }
 
@@ -159,7 +161,7 @@ async fn answers(name: &str, socket: &Path, package: &str) -> Result<String, (St
 
 fn plugins(config: &Config) -> Vec<Check> {
     let dirs = &config.cni.plugin_dirs;
-    ["bridge", "host-local", "loopback", "portmap"]
+    ["bridge", "host-local", "loopback"]
         .iter()
         .map(|plugin| {
             let found = dirs

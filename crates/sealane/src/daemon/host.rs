@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
+use ipnet::IpNet;
 use model::{NodeId, Resources};
 use vip::VipRanges;
 
@@ -74,7 +74,5 @@ fn free_disk_mib(directory: &Path) -> Option<f64> {
 
 /// The networks in which VIPs may lie, for routes.
 pub(super) fn vip_networks(ranges: &VipRanges) -> Vec<IpNet> {
-    let v4 = Ipv4Subnets::new(ranges.ipv4.first, ranges.ipv4.last, 0).map(IpNet::V4);
-    let v6 = Ipv6Subnets::new(ranges.ipv6.first, ranges.ipv6.last, 0).map(IpNet::V6);
-    v4.chain(v6).chain(ranges.extra.iter().copied()).collect()
+    ranges.networks().collect()
 }

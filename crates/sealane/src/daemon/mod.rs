@@ -4,8 +4,10 @@
 //! sees the store, engines, datapath and DNS. Only this module knows all of them.
 
 mod arguments;
+mod cni;
 mod config;
 mod directories;
+mod docker_plugin;
 mod doctor;
 mod host;
 mod metrics;
@@ -15,6 +17,7 @@ mod routes;
 mod serve;
 mod uninstall;
 mod views;
+mod virtual_networks;
 
 use std::process::ExitCode;
 

@@ -15,16 +15,17 @@ use futures::{FutureExt, TryFutureExt};
 use ipnet::IpNet;
 use leader::{Leader, LeaderOptions};
 use model::NodeId;
-use networks::Networks;
+use networks::{Fabric, HostPorts, HostPortsOptions, Networks};
 use store::{Mirror, Records, RedbStore};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::directories::{Directories, socket};
+use super::docker_plugin::{self, DockerPlugin};
 use super::metrics::Metrics;
 use super::views::{DatapathPlace, NodeViews};
-use super::{Config, host, routes, serve};
+use super::{Config, cni, host, routes, serve, virtual_networks};
 
 /// Where the bpf filesystem is mounted by convention.
 const BPFFS: &str = "/sys/fs/bpf";
@@ -44,6 +45,9 @@ pub(super) struct Parts {
     listeners: serve::Listeners,
     /// Where VIPs lie, if this node translates any.
     vip_networks: Vec<IpNet>,
+    host_ports: HostPorts,
+    docker_plugin: Option<DockerPlugin>,
+    cni: Option<cni::Server>,
     /// Keeps the lock on the state directory.
     _directories: Directories,
 }
@@ -55,44 +59,49 @@ impl Parts {
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let directories = Directories::prepare(config)?;
-        let store = RedbStore::open(directories.store()).await?;
-        let records = Records::new(Arc::new(store));
+        let records = records(&directories).await?;
+        let misconfigured = virtual_networks::ensure(config, &records, &directories).await?;
         let mirror = Mirror::start(records.clone());
         let node = node(config, &directories).await?;
-        let names = Arc::new(ArcSwap::from_pointee(dns::Snapshot::default()));
-        let clients = Arc::new(ArcSwap::from_pointee(Vec::new()));
+        let (names, clients) = (no_names(), Arc::default());
         let dns = bind_dns(config, &node, &names, &clients);
-        let networks = networks(config, &directories)?;
+        let host_ports = host_ports(&directories);
+        let networks = networks(config, &directories, &host_ports)?;
+        let fabric = virtual_networks::fabric(config, &directories, &host_ports, &node);
+        let docker_plugin = docker_plugin::open(config, &directories, fabric.as_ref(), &host_ports);
         let opened = open_datapath(config, &directories).await;
         let place = opened.as_ref().map(|_| place(config));
+        let cni = listen_cni(&directories, &fabric, dns.is_some() && opened.is_some());
         let agent = Agent::new(AgentOptions {
             records: records.clone(),
             mirror: mirror.clone(),
             engines: engines(config, &directories, &node, networks.clone())?,
             networks,
+            docker_driver: docker_plugin.as_ref().map(|_| config.docker.driver.clone()),
+            fabric,
+            plugin_files: virtual_networks::plugin_files(&directories)?,
             datapath: opened,
             ranges: config.vips.clone(),
-            dns: dns
-                .as_ref()
-                .and_then(|server| server.addresses().first().copied()),
+            dns: dns.as_ref().and_then(answers_at),
             names,
+            api_port: api_port(config),
             dns_clients: clients,
             logs: directories.logs(),
             exempt: config.datapath.exempt.iter().map(PathBuf::from).collect(),
+            own_ports: config.ports.enforce,
             node: node.clone(),
         });
-        let leader = Leader::new(LeaderOptions {
-            records: records.clone(),
-            mirror: mirror.clone(),
-            schedule: schedule(config),
-            ranges: config.vips.clone(),
-        });
+        if let Some(fabric) = &agent.view().fabric {
+            fabric.guarded_by(Arc::new(agent.view().guard()));
+        }
+        let leader = leader(config, &records, &mirror);
         let listeners = serve::Listeners::bind(config.api.listen, &socket(config)).await?;
         let views = NodeViews {
             agent: agent.view(),
             leader: leader.report(),
             dns: dns.as_ref().map(dns::Server::statistics),
             mirror,
+            misconfigured,
             metrics: Metrics::new(config.metrics),
             datapath: place,
             stop: stop.clone(),
@@ -105,6 +114,9 @@ impl Parts {
             api,
             listeners,
             vip_networks: guarded(config),
+            host_ports,
+            docker_plugin,
+            cni,
             _directories: directories,
         })
     }
@@ -113,6 +125,7 @@ impl Parts {
     pub(super) async fn run(self, serving: &Handle, stop: CancellationToken) -> anyhow::Result<()> {
         let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
         tracing::info!(api = %self.listeners.address, socket = %self.listeners.path.display(), "serving");
+        let fabric = self.agent.view().fabric;
         if let Some(server) = self.dns {
             let ends = stop.clone();
             let serve = async move {
@@ -123,11 +136,22 @@ impl Parts {
             };
             parts.spawn_on(serve, serving);
         }
+        if let Some(plugin) = self.docker_plugin {
+            parts.spawn_on(plugin.run(stop.clone()).map(Ok), serving);
+        }
+        if let Some(server) = self.cni {
+            parts.spawn(server.run(stop.clone()).map(Ok));
+        }
         let api = serve::run(self.listeners, self.api, stop.clone());
         parts.spawn_on(api.map(Ok), serving);
         parts.spawn(self.leader.run(stop.clone()).map(Ok));
         parts.spawn(self.agent.run(stop.clone()).map_err(anyhow::Error::from));
-        parts.spawn(routes::keep(self.vip_networks, stop.clone()).map(Ok));
+        let unused = routes::Unused {
+            networks: self.vip_networks,
+            fabric,
+            rules: self.host_ports,
+        };
+        parts.spawn(unused.keep(stop.clone()).map(Ok));
         drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
         let mut failure = None;
         if let Some(ended) = parts.join_next().await {
@@ -165,6 +189,47 @@ fn api(
         views: Arc::new(views),
         now: Arc::new(|| std::time::SystemTime::now().into()),
     })
+}
+
+async fn records(directories: &Directories) -> anyhow::Result<Records> {
+    let store = RedbStore::open(directories.store()).await?;
+    Ok(Records::new(Arc::new(store)))
+}
+
+/// Names before anything is known of them.
+fn no_names() -> Arc<ArcSwap<dns::Snapshot>> {
+    Arc::new(ArcSwap::from_pointee(dns::Snapshot::awaiting()))
+}
+
+/// Listens to CNI plugins. The DNS server's address, which their containers are told, is
+/// a VIP: without translation nothing answers there.
+fn listen_cni(
+    directories: &Directories,
+    fabric: &Option<Fabric>,
+    answered: bool,
+) -> Option<cni::Server> {
+    let resolver = answered.then_some(dns::SERVICE_ADDRESS.into());
+    cni::listen(&directories.cni_socket(), fabric.clone(), resolver)
+}
+
+fn leader(config: &Config, records: &Records, mirror: &Mirror) -> Leader {
+    Leader::new(LeaderOptions {
+        records: records.clone(),
+        mirror: mirror.clone(),
+        schedule: schedule(config),
+        ranges: config.vips.clone(),
+    })
+}
+
+/// The DNS server's own address.
+fn answers_at(server: &dns::Server) -> Option<SocketAddr> {
+    server.addresses().first().copied()
+}
+
+/// Port of the API if others than this host reach it.
+fn api_port(config: &Config) -> Option<u16> {
+    let listen = config.api.listen;
+    (!listen.ip().is_loopback() && listen.port() != 0).then_some(listen.port())
 }
 
 /// What there is to show of a datapath that runs.
@@ -218,20 +283,35 @@ fn schedule(config: &Config) -> schedule::Config {
     }
 }
 
+/// The node's nftables table, in the name of this daemon.
+pub(super) fn host_ports(directories: &Directories) -> HostPorts {
+    HostPorts::new(HostPortsOptions {
+        table: directories.table.clone(),
+        ..HostPortsOptions::default()
+    })
+}
+
 /// Networks of native containers, if that engine is used.
-fn networks(config: &Config, directories: &Directories) -> anyhow::Result<Option<Networks>> {
+fn networks(
+    config: &Config,
+    directories: &Directories,
+    host_ports: &HostPorts,
+) -> anyhow::Result<Option<Networks>> {
     if !config.containerd.enabled {
         return Ok(None);
     }
+    let mut plugin_dirs = config.cni.plugin_dirs.clone();
+    plugin_dirs.push(directories.plugins());
     let options = networks::Options {
         config_dirs: config.cni.config_dirs.clone(),
-        plugin_dirs: config.cni.plugin_dirs.clone(),
-        state: directories.state.join("cni"),
+        plugin_dirs,
+        state: directories.networks(),
         run: directories.run.clone(),
         bridge_name: config.marathon.mesos_bridge_name.clone(),
         bridge_interface: config.cni.bridge_interface.clone(),
         bridge_subnet: config.cni.bridge_subnet,
         plugin_timeout: Duration::from_secs(config.cni.plugin_timeout),
+        host_ports: host_ports.clone(),
     };
     Ok(Some(Networks::new(options)?))
 }
@@ -267,7 +347,8 @@ fn engines(
             networks,
             common,
         };
-        engines.native = Some(Arc::new(ContainerdEngine::new(options)?));
+        let engine = ContainerdEngine::new(options)?.with_images(&config.images.options());
+        engines.native = Some(Arc::new(engine));
     }
     Ok(engines)
 }

@@ -1,13 +1,20 @@
 //! `sealane uninstall`: takes everything out of the kernel that a daemon put there.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use anyhow::{Context, bail};
 use datapath::Datapath;
+use networks::{Fabric, FabricError, FabricOptions, NetworkError};
 
 use super::directories::Directories;
+use super::parts::host_ports;
 use super::{Config, host};
 
-/// Removes programs, maps and routes. Containers go on running, and the state
-/// directory stays: it holds the apps.
+/// Removes programs, maps, routes, rules and the cgroup of containers that are not
+/// translated. Containers go on running, at their own addresses: host ports lead to them
+/// no longer, unless their network's own plugins see to it. The state directory stays: it
+/// holds the apps.
 ///
 /// # Errors
 /// When a daemon still runs with this state, or something cannot be removed.
@@ -34,5 +41,42 @@ pub(crate) async fn uninstall(config: &Config) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("the route for {network} could not be removed"))?;
     }
+    remove_networks(&directories).await?;
+    let configured = (config.cgroup != "/").then_some(config.cgroup.as_str());
+    for cgroup in engines::untranslated_parents(configured) {
+        remove_empty(&root.join(cgroup.strip_prefix("/").unwrap_or(&cgroup)))?;
+    }
     Ok(())
+}
+
+/// Removes the routes of blocks, and the nftables table. Endpoints are their containers'.
+async fn remove_networks(directories: &Directories) -> anyhow::Result<()> {
+    let rules = host_ports(directories);
+    let fabric = Fabric::new(FabricOptions {
+        run: directories.run.clone(),
+        host_ports: rules.clone(),
+        ..FabricOptions::default()
+    })
+    .context("virtual networks could not be looked at")?;
+    // What it says of rules is said again in a moment.
+    match fabric.configure(Vec::new()).await {
+        Ok(()) | Err(FabricError::Ports { .. }) => {}
+        Err(error) => return Err(error).context("routes of blocks could not be removed"),
+    }
+    match rules.remove().await {
+        // Without the program, nothing was made with it; another's table is another's.
+        Ok(()) | Err(NetworkError::NoNft { .. } | NetworkError::ForeignTable { .. }) => Ok(()),
+        Err(error) => Err(error).context("the nftables table could not be removed"),
+    }
+}
+
+/// Removes a cgroup if nothing is in it any more.
+fn remove_empty(cgroup: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir(cgroup) {
+        Ok(()) => Ok(()),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ResourceBusy | ErrorKind::DirectoryNotEmpty => Ok(()),
+            _ => Err(error).with_context(|| format!("{} could not be removed", cgroup.display())),
+        },
+    }
 }

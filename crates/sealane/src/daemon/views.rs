@@ -2,6 +2,8 @@
 
 mod clients;
 mod explain;
+mod groups;
+mod networks;
 mod problems;
 mod trace;
 pub(super) mod vips;
@@ -14,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::vip::ServiceTable;
 use agent::View;
 use api::{
-    Client, ExplainError, ExplanationView, LogStream, ProblemView, TraceView, TraceWish, Views,
-    VipPort, VipsView,
+    Client, ExplainError, ExplanationView, GroupWhyError, GroupWhyView, LogStream, NetworksView,
+    ProblemView, TraceView, TraceWish, Views, VipPort, VipsView,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -38,6 +40,8 @@ pub(super) struct NodeViews {
     pub(super) dns: Option<Arc<dns::Statistics>>,
     pub(super) mirror: Mirror,
     pub(super) metrics: Metrics,
+    /// Virtual networks that are not as the configuration says, for people.
+    pub(super) misconfigured: Vec<String>,
     /// Absent on a node that translates nothing.
     pub(super) datapath: Option<DatapathPlace>,
     /// Ends answers that go on.
@@ -130,11 +134,19 @@ impl Views for NodeViews {
         explain::explain(&self.agent, &state, vip, meant).await
     }
 
+    fn group_why(&self, from: &str, to: &str) -> Result<Vec<GroupWhyView>, GroupWhyError> {
+        groups::why(&self.agent, from, to)
+    }
+
     fn trace(&self, wish: TraceWish) -> Result<BoxStream<'static, TraceView>, String> {
         if self.datapath.is_none() {
             return Err("this node translates no VIPs; see `sealane doctor`".to_owned());
         }
         Ok(trace::trace(&self.agent, wish, self.stop.clone()))
+    }
+
+    async fn networks(&self) -> NetworksView {
+        networks::networks(&self.agent, &self.mirror.state()).await
     }
 
     fn status(&self) -> Value {
@@ -188,6 +200,8 @@ impl Views for NodeViews {
             rooms: self.rooms(usage.as_deref()),
             omissions: self.agent.omissions.load_full(),
             refused_elsewhere: self.agent.refused_elsewhere().unwrap_or_default(),
+            dropped: self.agent.group_drops().unwrap_or_default(),
+            denied: self.agent.denied_binds(),
             means: self
                 .datapath
                 .as_ref()
@@ -212,6 +226,7 @@ impl Views for NodeViews {
             .as_ref()
             .map_or(&[][..], |place| &place.abilities);
         problems.extend(problems::of_datapath(&rooms, &self.foreign(), abilities));
+        problems.extend(problems::of_configuration(&self.misconfigured));
         problems
     }
 }

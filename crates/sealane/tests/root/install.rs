@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testlab::wait_for;
 
 use crate::definitions::native;
@@ -58,6 +58,13 @@ fn unreachable(lab: &Lab) -> Vec<String> {
     routes
 }
 
+/// Names of the host's nftables tables that are a daemon's.
+fn tables(lab: &Lab) -> Vec<String> {
+    let listed = run(lab.host.command("nft").args(["list", "tables", "inet"])).unwrap();
+    let ours = listed.lines().filter(|line| line.contains("sealane"));
+    ours.map(str::to_owned).collect()
+}
+
 fn pins(lab: &Lab) -> PathBuf {
     let owner = fs::read_to_string(lab.state.join("owner")).unwrap();
     PathBuf::from("/sys/fs/bpf").join(format!("sealane-{}", owner.trim()))
@@ -67,6 +74,12 @@ fn pins(lab: &Lab) -> PathBuf {
 fn uninstalling_leaves_nothing_in_the_kernel() {
     let mut lab = Lab::new("uninstall", With::Native).unwrap();
     lab.deploy(&native("/a", "a:80")).unwrap();
+    let mut untranslated = native("/left", "left:80");
+    untranslated["labels"] = json!({"sealane.translate": "false"});
+    lab.deploy(&untranslated).unwrap();
+    lab.sealane(&["app", "delete", "/left", "--wait"]).unwrap();
+    let cgroup = lab.host.cgroup().join("untranslated");
+    assert!(cgroup.is_dir(), "{}", cgroup.display());
     let url = format!("http://{}/", lab.vip("a.marathon").unwrap());
     let answer = lab.curl(&url).unwrap();
     let port = lab.tasks("/a").unwrap()[0]["ports"][0].clone();
@@ -74,6 +87,7 @@ fn uninstalling_leaves_nothing_in_the_kernel() {
     let pins = pins(&lab);
     assert!(pins.exists(), "{}", pins.display());
     assert!(unreachable(&lab).len() >= 2, "{:?}", unreachable(&lab));
+    assert_eq!(tables(&lab).len(), 1, "{:?}", tables(&lab));
 
     let (code, said) = on_host(&lab, "uninstall");
     assert_eq!(code, Some(1), "{said}");
@@ -85,6 +99,12 @@ fn uninstalling_leaves_nothing_in_the_kernel() {
     assert_eq!(code, Some(0), "{said}");
     assert!(!pins.exists(), "{}", pins.display());
     assert_eq!(unreachable(&lab), [""; 0]);
+    assert_eq!(tables(&lab), [""; 0]);
+    wait_for("the cgroup to go", SOON, || {
+        on_host(&lab, "uninstall");
+        (!cgroup.exists()).then_some(())
+    })
+    .unwrap();
     assert_eq!(lab.curl(&direct).unwrap(), answer, "containers go on");
     lab.curl(&url).unwrap_err();
     let (code, said) = on_host(&lab, "uninstall");
@@ -209,12 +229,16 @@ fn two_daemons_share_a_host() {
     assert_eq!(lab.tasks("/a").unwrap().len(), 1);
     second.sealane(&["app", "delete", "/b", "--wait"]).unwrap();
     second.curl(&other).unwrap_err();
-    let routes = unreachable(&lab);
+    // Those of VIP ranges, which both have; those of blocks bear a protocol.
+    let of_vips = || -> Vec<String> {
+        let routes = unreachable(&lab).into_iter();
+        routes.filter(|route| !route.contains("proto 94")).collect()
+    };
+    let routes = of_vips();
+    assert!(routes.len() >= 2, "{routes:?}");
     second.end().unwrap();
     assert!(lab.curl(&first).unwrap().starts_with("a."));
     // Uninstalling one took the routes of both, which the other one notices.
-    wait_for("the routes", SOON, || {
-        (unreachable(&lab) == routes).then_some(())
-    })
-    .unwrap();
+    wait_for("the routes", SOON, || (of_vips() == routes).then_some(())).unwrap();
+    assert_eq!(tables(&lab).len(), 1, "each has a table of its own");
 }

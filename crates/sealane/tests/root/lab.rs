@@ -8,8 +8,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::unistd::Pid;
 use serde_json::Value;
 use testlab::{Containerd, Dockerd, Host, wait_for};
+
+use crate::sandboxes::plugin;
 
 /// Long enough for a loaded machine; nothing here measures time.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
@@ -34,6 +37,7 @@ pub(crate) struct Lab {
 impl Lab {
     /// A host with engines, and a daemon that serves it.
     pub(crate) fn new(name: &str, with: With) -> Result<Self> {
+        plugin()?;
         let host = Host::new(name)?;
         let docker = (with != With::Native).then(|| host.dockerd()).transpose()?;
         let containerd = (with != With::Docker)
@@ -78,7 +82,11 @@ impl Lab {
             address = self.host.address(),
             networks = self.networks().display(),
             plugins = self.host.directory().join("plugins").display(),
-            docker = socket(self.docker.as_ref().map(Dockerd::socket), "docker"),
+            // All Dockers of a machine find their plugins in one directory.
+            docker = socket(self.docker.as_ref().map(Dockerd::socket), "docker").replace(
+                "[docker]\n",
+                &format!("[docker]\ndriver = '{}'\n", self.host.netns_name())
+            ),
             containerd = socket(
                 self.containerd.as_ref().map(Containerd::socket),
                 "containerd"
@@ -124,6 +132,12 @@ impl Lab {
 
     pub(crate) fn log_text(&self) -> String {
         fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// The daemon's process, if it was started and not ended by the lab.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        let id = self.daemon.as_ref()?.id();
+        i32::try_from(id).ok().map(Pid::from_raw)
     }
 
     /// Ends the daemon politely.

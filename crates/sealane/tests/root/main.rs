@@ -8,8 +8,11 @@
 )]
 
 mod apps;
+mod by_hand;
+mod chains;
 mod changes;
 mod clients;
+mod ctr;
 mod definitions;
 mod discovery;
 mod environment;
@@ -17,7 +20,13 @@ mod faults;
 mod health;
 mod install;
 mod lab;
+mod matrix;
+mod names;
 mod networks;
 mod observing;
+mod plugin;
+mod podman;
+mod sandboxes;
 mod state;
 mod survival;
+mod virtual_networks;

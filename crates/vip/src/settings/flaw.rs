@@ -10,7 +10,10 @@ pub enum SettingFlaw {
         known: String,
     },
     /// A key that no setting of an app has.
-    #[error("an app has no such setting; it has sealane.translate, and its ports have the others")]
+    #[error(
+        "an app has no such setting; it has sealane.translate and sealane.ports, and its ports \
+         have the others"
+    )]
     UnknownOfApp,
     /// A setting of a whole app on a port.
     #[error("it is for the whole app; move it from the port to the app's own labels")]

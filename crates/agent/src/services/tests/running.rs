@@ -20,7 +20,8 @@ async fn table(
 #[tokio::test]
 async fn names_are_published_when_names_change_and_not_else() {
     let fleet = Fleet::new().await;
-    let services = fleet.services(Kernel::new(None));
+    let mut services = fleet.services(Kernel::new(None));
+    services.names = Arc::new(ArcSwap::from_pointee(dns::Snapshot::awaiting()));
     let (names, mut tables) = (Arc::clone(&services.names), services.table.subscribe());
     let stop = CancellationToken::new();
     let running = tokio::spawn(services.run(stop.clone()));
@@ -33,6 +34,7 @@ async fn names_are_published_when_names_change_and_not_else() {
     assert_eq!(shown.names.len(), 1);
     let serial = names.load().serial();
     assert_ne!(serial, 0, "names are there before the table says so");
+    assert!(!names.load().awaits(dns::Source::Vips));
 
     for state in [TaskState::Running, TaskState::Killing] {
         let mut change = Change::new();

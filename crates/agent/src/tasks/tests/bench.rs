@@ -19,6 +19,7 @@ use crate::exempt::Beforehand;
 use crate::hints::Hints;
 use crate::node::NodeOptions;
 use crate::options::Engines;
+use crate::owners::Before;
 use crate::placing::placing;
 use crate::report::Reports;
 use crate::scripted::Scripted;
@@ -102,6 +103,7 @@ impl Bench {
             table,
             placing,
             beforehand: Beforehand::new(Kernel::new(None)),
+            before: Before::new(Kernel::new(None), false),
             reports: self.reports.clone(),
         };
         self.parts.spawn(tasks.run(stop));

@@ -44,6 +44,21 @@ async fn a_start_that_fails_says_why() {
 }
 
 #[tokio::test]
+async fn a_start_that_takes_long_says_what_it_waits_for() {
+    let bench = Bench::new().await;
+    bench.engine.script().starts.push_back(Start::Hangs);
+    bench.engine.script().progress = Some("pulling image web: 1.0 of 2.0 MiB".into());
+    let task = task("/web");
+    bench.put(&task).await;
+    let status = bench
+        .status(&task, "how far it is", |it| it.message.is_some())
+        .await;
+    assert_eq!(status.state, TaskState::Staging);
+    let said = status.message.unwrap();
+    assert_eq!(said, "pulling image web: 1.0 of 2.0 MiB");
+}
+
+#[tokio::test]
 async fn an_engine_that_is_away_is_waited_for() {
     let bench = Bench::new().await;
     bench.engine.script().away = true;

@@ -8,5 +8,6 @@
 #include <arpa/inet.h>
 
 #define bpf_htonl(word) htonl(word)
+#define bpf_htons(word) htons(word)
 
 #endif

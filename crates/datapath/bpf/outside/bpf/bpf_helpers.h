@@ -25,6 +25,7 @@ long bpf_map_delete_elem(void *map, const void *key);
 void *bpf_sk_storage_get(void *map, void *sk, void *value, __u64 flags);
 void *bpf_ringbuf_reserve(void *map, __u64 size, __u64 flags);
 void bpf_ringbuf_submit(void *data, __u64 flags);
+long bpf_skb_load_bytes(const void *skb, __u32 offset, void *to, __u32 length);
 __u64 bpf_ktime_get_ns(void);
 __u64 bpf_ktime_get_coarse_ns(void);
 __u32 bpf_get_prandom_u32(void);

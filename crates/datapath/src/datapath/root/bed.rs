@@ -11,6 +11,8 @@ use crate::kernel::Kernel;
 use crate::layout::{BERTHS, FILTER_WORDS};
 use crate::object::Maps;
 use crate::pins::{Cgroup, Pins};
+use crate::sentries::Sentries;
+use crate::tenants::Tenancy;
 use crate::{Capacities, DatapathError};
 
 /// The maps of one host: they stay while datapaths come and go.
@@ -36,6 +38,8 @@ impl Bed {
             backends,
             places,
             exempt,
+            tenants,
+            owners,
             ..
         } = capacities;
         let handles = vec![
@@ -50,6 +54,14 @@ impl Bed {
             hash("vips", 20, 8, services * 2),
             hash("places", 8, 32, places),
             hash("exempt", 8, 4, exempt),
+            hash("tenants", 16, 136, tenants),
+            hash("owners", 16, 16, owners),
+            (
+                "realms",
+                create(MapType::LpmTrie, 20, 4, 16, sys::BPF_F_NO_PREALLOC),
+            ),
+            ("drops", create(MapType::LruPercpuHash, 40, 16, 16, 0)),
+            ("dropped", create(MapType::PercpuArray, 4, 8, 3, 0)),
             ("events", create(MapType::RingBuf, 0, 0, 4096, 0)),
         ];
         Self {
@@ -67,6 +79,8 @@ impl Bed {
             kernel: Kernel::new(maps)?,
             programs: Vec::new(),
             sweeps: Vec::new(),
+            sentries: Sentries::default(),
+            tenancy: Tenancy::default(),
             cgroup: Cgroup { fd, id: 0 },
             pins: Pins::lock(self.directory.path(), false)?,
             handles: Vec::new(),

@@ -24,6 +24,8 @@ pub(super) const ROOM: Capacities = Capacities {
     strays: 4,
     affinity: 4,
     exempt: 4,
+    tenants: 4,
+    owners: 4,
 };
 
 /// Something that happens.

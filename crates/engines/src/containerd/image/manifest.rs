@@ -71,6 +71,12 @@ pub(crate) struct RunConfig {
     pub(crate) working_dir: String,
     /// Signal that ends it politely.
     pub(crate) stop_signal: Option<String>,
+    /// Absolute paths at which a volume must not be written to (AppC).
+    #[serde(skip)]
+    pub(crate) read_only: Vec<String>,
+    /// Ports that it says it listens on, for people (AppC).
+    #[serde(skip)]
+    pub(crate) ports: Option<String>,
 }
 
 /// An image's configuration.

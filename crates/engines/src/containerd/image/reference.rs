@@ -12,6 +12,11 @@ pub(crate) fn candidates(name: &str) -> Vec<String> {
     }
 }
 
+/// The name under which an image is pulled.
+pub(crate) fn full(name: &str) -> String {
+    normalised(name)
+}
+
 /// Docker's rules: what precedes the first slash is a registry if it looks like a
 /// host; the default registry is `docker.io`, its default folder `library`, the
 /// default tag `latest`.

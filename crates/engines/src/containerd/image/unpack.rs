@@ -1,27 +1,25 @@
 //! Snapshots: an image's layers unpacked, and a writable one for each container.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use containerd_client::services::v1::snapshots::{
     CommitSnapshotRequest, PrepareSnapshotRequest, RemoveSnapshotRequest, StatSnapshotRequest,
 };
-use containerd_client::services::v1::{
-    self, ApplyRequest, CreateRequest, DeleteRequest, UpdateRequest,
-};
+use containerd_client::services::v1::{self, ApplyRequest, UpdateRequest};
 use containerd_client::types::{Descriptor, Mount};
 use prost_types::FieldMask;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
+use super::super::blocking;
 use super::super::client::{Absent, Client, exists_already};
-use super::super::{names, time};
-use super::Image;
+use super::super::lease::{Lease, unique};
+use super::super::time;
+use super::{Base, Image, Layers};
 use crate::EngineError;
-
-/// An unpacking that takes longer has lost its daemon; its parts may go then.
-const LEASE_MILLIS: i64 = 60 * 60 * 1000;
+use crate::hex::hex;
 
 /// A snapshotter of containerd.
 #[derive(Debug, Clone)]
@@ -53,14 +51,20 @@ impl Snapshots {
         key: &str,
         image: &Image,
     ) -> Result<Vec<Mount>, EngineError> {
-        let chain = chain(&image.diff_ids);
-        let top = chain.last().cloned().unwrap_or_default();
-        if !top.is_empty() && !self.exists(&top).await? {
-            self.unpack(image, &chain).await?;
-        }
+        let top = match &image.base {
+            Base::Layers(layers) => {
+                let chain = chain(&layers.diff_ids);
+                let top = chain.last().cloned().unwrap_or_default();
+                if !top.is_empty() && !self.exists(&top).await? {
+                    self.unpack(image, layers, &chain).await?;
+                }
+                top
+            }
+            Base::Rendered(name) => name.clone(),
+        };
         // Without this label containerd's garbage collection could take the snapshot
         // before the container that refers to it is recorded.
-        let labels = HashMap::from([("containerd.io/gc.root".to_owned(), time::now().to_string())]);
+        let labels = kept();
         match self
             .prepare(&self.client, key, &top, labels.clone())
             .await?
@@ -130,30 +134,30 @@ impl Snapshots {
         Ok(Some(answer?.mounts))
     }
 
-    async fn unpack(&self, image: &Image, chain: &[String]) -> Result<(), EngineError> {
+    async fn unpack(
+        &self,
+        image: &Image,
+        layers: &Layers,
+        chain: &[String],
+    ) -> Result<(), EngineError> {
         let _alone = self.unpacking.lock().await;
-        let lease = self.lease().await?;
-        let client = self.client.with_lease(&lease);
-        let result = self.unpack_layers(&client, image, chain).await;
-        let request = DeleteRequest {
-            id: lease,
-            sync: false,
-        };
-        let released = client
-            .ask("release a lease", client.leases().await?.delete(request))
-            .await
-            .absent();
-        result.and(released.map(drop))
+        let lease = Lease::take(&self.client, "unpack").await?;
+        let result = self
+            .unpack_layers(lease.client(), image, layers, chain)
+            .await;
+        let released = lease.release().await;
+        result.and(released)
     }
 
     async fn unpack_layers(
         &self,
         client: &Client,
         image: &Image,
+        layers: &Layers,
         chain: &[String],
     ) -> Result<(), EngineError> {
         let mut parent = "";
-        for (layer, name) in image.layers.iter().zip(chain) {
+        for (layer, name) in layers.layers.iter().zip(chain) {
             if !self.exists(name).await? {
                 let layer = Descriptor {
                     media_type: layer.media_type.clone(),
@@ -169,7 +173,7 @@ impl Snapshots {
         // as long as the image does.
         let label = format!("containerd.io/gc.ref.snapshot.{}", self.name);
         let info = v1::Info {
-            digest: image.config_digest.clone(),
+            digest: layers.config_digest.clone(),
             labels: HashMap::from([(label.clone(), parent.to_owned())]),
             ..v1::Info::default()
         };
@@ -233,22 +237,57 @@ impl Snapshots {
         }
     }
 
-    /// Keeps what is made until it is referred to.
-    async fn lease(&self) -> Result<String, EngineError> {
-        let expires = time::now().plus_millis(LEASE_MILLIS).to_string();
-        let request = CreateRequest {
-            id: format!("sealane-unpack-{}", unique()),
-            labels: HashMap::from([("containerd.io/gc.expire".to_owned(), expires)]),
+    /// Makes the snapshot `name` out of nothing but what `write` puts into its directory,
+    /// and says so, unless it is there. Until it is whole it has another name, and goes after a crash
+    /// with the lease.
+    pub(in crate::containerd) async fn render<E: From<EngineError> + Send + 'static>(
+        &self,
+        name: &str,
+        write: impl FnOnce(PathBuf) -> Result<(), E> + Send + 'static,
+    ) -> Result<bool, E> {
+        if self.exists(name).await? {
+            return Ok(false);
+        }
+        let lease = Lease::take(&self.client, "render").await?;
+        let key = format!("render-{}-{name}", unique());
+        let result = self.render_as(lease.client(), &key, name, write).await;
+        if result.is_err() {
+            self.remove(&key).await?;
+        }
+        lease.release().await?;
+        result.map(|()| true)
+    }
+
+    async fn render_as<E: From<EngineError> + Send + 'static>(
+        &self,
+        client: &Client,
+        key: &str,
+        name: &str,
+        write: impl FnOnce(PathBuf) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), E> {
+        let mounts = self.prepare(client, key, "", HashMap::new()).await?;
+        let directory = match mounts.as_deref() {
+            Some([mount]) if mount.r#type == "bind" => PathBuf::from(&mount.source),
+            _ => {
+                let text = "its snapshots are no directories; use overlayfs or native";
+                return Err(self.odd(key, text).into());
+            }
         };
-        let mut leases = self.client.leases().await?;
-        let answer = self
-            .client
-            .ask("take a lease", leases.create(request))
-            .await?;
-        answer
-            .lease
-            .map(|lease| lease.id)
-            .ok_or_else(|| self.odd("lease", "it has no id"))
+        blocking(move || write(directory)).await??;
+        let commit = CommitSnapshotRequest {
+            snapshotter: self.name.clone(),
+            name: name.to_owned(),
+            key: key.to_owned(),
+            labels: kept(),
+        };
+        let mut snapshots = client.snapshots().await?;
+        let action = format!("keep snapshot {name}");
+        let committed = client.ask(&action, snapshots.commit(commit)).await;
+        if exists_already(&committed) {
+            // Another daemon on this containerd was quicker.
+            return Ok(self.remove(key).await?);
+        }
+        Ok(committed.map(drop).map_err(EngineError::from)?)
     }
 
     fn odd(&self, key: &str, detail: &str) -> EngineError {
@@ -260,10 +299,9 @@ impl Snapshots {
     }
 }
 
-/// A text that no other attempt has.
-fn unique() -> String {
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    format!("{}-{}", std::process::id(), now.as_nanos())
+/// A label that keeps a snapshot to which nothing else of containerd refers.
+fn kept() -> HashMap<String, String> {
+    HashMap::from([("containerd.io/gc.root".to_owned(), time::now().to_string())])
 }
 
 /// Names of the snapshots of a stack of layers (OCI image-spec, "Layer ChainID").
@@ -274,7 +312,7 @@ fn chain(diff_ids: &[String]) -> Vec<String> {
             None => diff_id.clone(),
             Some(below) => format!(
                 "sha256:{}",
-                names::hex(&Sha256::digest(format!("{below} {diff_id}")))
+                hex(&Sha256::digest(format!("{below} {diff_id}")))
             ),
         };
         chain.push(id);

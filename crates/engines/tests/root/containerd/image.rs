@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use engines::EngineError;
 use futures::FutureExt;
-use mesos::{Image, ImageKind, MesosInfo, Volume, VolumeMode};
+use mesos::{Volume, VolumeMode};
 use model::Task;
 
 use super::image;
@@ -30,9 +29,6 @@ pub(super) const CASES: &[(&str, Body)] = &[
     ),
     ("a volume in an image's sandbox", |c| {
         volume_in_sandbox(c).boxed_local()
-    }),
-    ("other kinds of images are refused", |c| {
-        other_kinds(c).boxed_local()
     }),
 ];
 
@@ -118,20 +114,4 @@ async fn volume_in_sandbox(case: &Case<'_>) {
     }];
     case.engine.start(&task).await.unwrap();
     assert_eq!(case.printed(&task, "done").await, "given\ngiven\ndone\n");
-}
-
-async fn other_kinds(case: &Case<'_>) {
-    let mut task = case.plain("true");
-    let appc = Image {
-        kind: ImageKind::Appc,
-        name: "example.com/app".to_owned(),
-        cached: true,
-    };
-    task.container.mesos = Some(MesosInfo { image: Some(appc) });
-    let error = case.engine.start(&task).await.unwrap_err();
-    assert!(
-        matches!(&error, EngineError::Unsupported(text) if text.contains("AppC")),
-        "{error}"
-    );
-    assert!(case.is_gone(&task).await);
 }

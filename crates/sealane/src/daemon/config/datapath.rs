@@ -39,6 +39,10 @@ pub(crate) struct Capacities {
     pub(crate) affinity: u32,
     /// Cgroups that are exempt, those of containers included.
     pub(crate) exempt: u32,
+    /// Addresses of containers on virtual networks, on all nodes.
+    pub(crate) tenants: u32,
+    /// Ports of tasks that may bind their own only.
+    pub(crate) owners: u32,
 }
 
 impl Default for DatapathSection {
@@ -63,6 +67,8 @@ impl Default for Capacities {
             strays: defaults.strays,
             affinity: defaults.affinity,
             exempt: defaults.exempt,
+            tenants: defaults.tenants,
+            owners: defaults.owners,
         }
     }
 }
@@ -77,6 +83,8 @@ impl From<Capacities> for datapath::Capacities {
             strays: section.strays,
             affinity: section.affinity,
             exempt: section.exempt,
+            tenants: section.tenants,
+            owners: section.owners,
         }
     }
 }
@@ -92,6 +100,8 @@ impl DatapathSection {
             strays,
             affinity,
             exempt,
+            tenants,
+            owners,
         } = self.capacities;
         for (name, value) in [
             ("services", services),
@@ -101,6 +111,8 @@ impl DatapathSection {
             ("strays", strays),
             ("affinity", affinity),
             ("exempt", exempt),
+            ("tenants", tenants),
+            ("owners", owners),
         ] {
             if !(1..=MOST).contains(&value) {
                 return Err(format!(

@@ -46,6 +46,8 @@ pub(crate) struct Docker {
     pub(crate) enabled: bool,
     /// Its socket.
     pub(crate) socket: PathBuf,
+    /// The name of the driver by which its containers join virtual networks; none if empty.
+    pub(crate) driver: String,
 }
 
 /// `[containerd]`.
@@ -151,6 +153,7 @@ impl Default for Docker {
         Self {
             enabled: true,
             socket: PathBuf::from("/run/docker.sock"),
+            driver: "sealane".to_owned(),
         }
     }
 }

@@ -70,7 +70,7 @@ fn mistakes_are_named() {
 #[test]
 fn capacities_reach_the_datapath() {
     let text = "[datapath.capacities]\nservices = 1\nslots = 2\nbackends = 3\nplaces = 4\n\
-                strays = 5\naffinity = 6\nexempt = 7";
+                strays = 5\naffinity = 6\nexempt = 7\ntenants = 8\nowners = 9";
     let config: Config = toml::from_str(text).unwrap();
     assert_eq!(
         ::datapath::Capacities::from(config.datapath.capacities),
@@ -82,6 +82,8 @@ fn capacities_reach_the_datapath() {
             strays: 5,
             affinity: 6,
             exempt: 7,
+            tenants: 8,
+            owners: 9,
         }
     );
     config.validate().unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agent::{Obstacle, Omissions};
+use datapath::Dropped;
 
 use super::exposition::{Exposition, Kind, Labels};
 use super::sweeps::Means;
@@ -24,6 +25,10 @@ pub(in crate::daemon) struct DatapathFacts {
     pub(in crate::daemon) omissions: Arc<Omissions>,
     /// Connections and datagrams refused at ports that no service has.
     pub(in crate::daemon) refused_elsewhere: u64,
+    /// Packets that groups kept from somebody.
+    pub(in crate::daemon) dropped: Vec<Dropped>,
+    /// Binds that tasks of this node were refused.
+    pub(in crate::daemon) denied: u64,
     /// How sweeps end sockets.
     pub(in crate::daemon) means: Means,
 }
@@ -62,6 +67,23 @@ pub(super) fn write(text: &mut Exposition, facts: &DatapathFacts) {
         "sealane_datapath_refused_elsewhere_total",
         "Connections and datagrams refused at ports of VIP addresses that no service has.",
         facts.refused_elsewhere,
+    );
+    let name = "sealane_groups_dropped_packets_total";
+    text.family(
+        Kind::Counter,
+        name,
+        "Packets of containers on virtual networks that were dropped: no group in common, not \
+         their own address, or no whole packet.",
+    );
+    for dropped in &facts.dropped {
+        let labels = Labels::default().and("reason", dropped.reason.as_str());
+        text.sample(name, &labels, dropped.packets);
+    }
+    text.single(
+        Kind::Gauge,
+        "sealane_ports_denied_binds",
+        "Binds that running tasks of this node were refused because the port is not theirs.",
+        facts.denied,
     );
 }
 

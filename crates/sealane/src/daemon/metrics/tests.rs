@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ::datapath::{BackendUsage, Connects, Ejection};
+use ::datapath::{BackendUsage, Connects, DropReason, Dropped, Ejection};
 use ::vip::{BackendState, Service, ServiceKey, ServiceTable, Settings};
 use agent::{Obstacle, Omission, Omissions, ServiceCounts, SweepCounts};
 use model::Protocol;
@@ -107,6 +107,11 @@ fn datapath() -> DatapathFacts {
             addresses: BTreeMap::from([(key(80).address, full())]),
         }),
         refused_elsewhere: 11,
+        dropped: vec![Dropped {
+            reason: DropReason::Groups,
+            packets: 12,
+        }],
+        denied: 13,
         means: Means::Iterator,
     }
 }
@@ -213,6 +218,8 @@ fn a_vip_and_its_backends() {
         "sealane_datapath_left_out{what=\"ports\",map=\"backends\",why=\"full\"} 0".to_owned(),
         "sealane_datapath_left_out{what=\"ports\",map=\"vips\",why=\"refused\"} 1".to_owned(),
         "sealane_datapath_refused_elsewhere_total 11".to_owned(),
+        "sealane_groups_dropped_packets_total{reason=\"groups\"} 12".to_owned(),
+        "sealane_ports_denied_binds 13".to_owned(),
         format!("sealane_vip_ejections_total{{{vip}}} 80"),
         "sealane_vip_ejections_total{vip=\"unknown\"} 6".to_owned(),
         format!("sealane_vip_probes_total{{{vip},result=\"answered\"}} 3"),

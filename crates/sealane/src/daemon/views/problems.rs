@@ -1,6 +1,6 @@
 //! What needs somebody's attention on this node.
 
-use agent::View;
+use agent::{Denial, View};
 use api::ProblemView;
 use datapath::{Ability, Foreign};
 use leader::LeaderReport;
@@ -23,6 +23,8 @@ pub(super) fn of_parts(agent: &View, leader: &LeaderReport, dns: bool) -> Vec<Pr
     }
     let findings = agent.findings().into_iter();
     problems.extend(findings.map(|text| problem("datapath", text)));
+    let denials = agent.denials.all().into_iter();
+    problems.extend(denials.map(|(task, denial)| problem(format!("task {task}"), denied(&denial))));
     if !dns {
         problems.push(problem("dns", "names are not served on this node"));
     }
@@ -31,6 +33,28 @@ pub(super) fn of_parts(agent: &View, leader: &LeaderReport, dns: bool) -> Vec<Pr
     let unclaimed = leader.unclaimed.into_iter();
     problems.extend(unclaimed.map(|text| problem("vips", text)));
     problems
+}
+
+/// A task that wanted ports which are not its own.
+fn denied(denial: &Denial) -> String {
+    let Denial {
+        count,
+        address,
+        protocol,
+        pid,
+        comm,
+        ..
+    } = denial;
+    format!(
+        "{count} times it was refused a port that it was not given, at last {address} over \
+         {protocol} (process {pid}, '{comm}'); declare the port in portDefinitions, or label the \
+         app sealane.ports=free"
+    )
+}
+
+/// What is not as the configuration says.
+pub(super) fn of_configuration(problems: &[String]) -> impl Iterator<Item = ProblemView> {
+    problems.iter().map(|text| problem("configuration", text))
 }
 
 /// What stands in the datapath's way, or will.

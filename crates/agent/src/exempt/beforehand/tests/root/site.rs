@@ -7,15 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datapath::{Datapath, Options};
-use engines::{
-    ContainerdEngine, ContainerdOptions, DockerEngine, DockerOptions, Engine, EngineOptions,
-    LogStream,
-};
-use mesos::{ContainerInfo, ContainerType, DockerInfo, DockerNetwork};
-use model::{NodeId, Resources, Task};
-use networks::Networks;
+use engines::{Engine, LogStream};
+use model::Task;
 use store::{Change, Expect, Mirror, Outcome, Records, RedbStore};
-use testlab::{Containerd, Dockerd, Host};
+use testlab::Host;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,32 +18,19 @@ use vip::ServiceTable;
 
 use super::super::super::super::{Beforehand, Exempt};
 use super::{opted_out, task};
+pub(super) use crate::engine_lab::Kind;
+use crate::engine_lab::{Daemon, node};
 use crate::hints::Hints;
 use crate::kernel_lab::{capacities, eventually, serve, table, vip};
-use crate::node::NodeOptions;
 use crate::options::Engines;
+use crate::owners::Before;
 use crate::placing::placing;
 use crate::report::Reports;
 use crate::services::Kernel;
 use crate::tasks::Tasks;
 
-const IMAGE: &str = "busybox:test";
-
 /// How long a container waits for an answer at most.
 const PATIENCE: &str = "5";
-
-/// Which engine a site has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Docker,
-    Native,
-}
-
-#[derive(Debug)]
-enum Daemon {
-    Docker(Dockerd),
-    Native(Containerd),
-}
 
 /// The fields end in this order.
 pub(super) struct Site {
@@ -75,13 +57,7 @@ impl Site {
         // As the daemon does, so that nobody waits in vain.
         ip.args(unreachable).arg("11.0.0.0/8");
         assert!(ip.status().unwrap().success());
-        let daemon = match kind {
-            Kind::Docker => Daemon::Docker(host.dockerd().unwrap()),
-            Kind::Native => Daemon::Native(host.containerd().unwrap()),
-        };
-        if let Daemon::Docker(docker) = &daemon {
-            docker.import_busybox(IMAGE).unwrap();
-        }
+        let daemon = Daemon::start(&host, kind);
         let options = options(&host);
         let kernel = Kernel::new(Some(Datapath::open(&options).unwrap()));
         let address = (host.address(), 0).into();
@@ -93,7 +69,7 @@ impl Site {
         let mut site = Self {
             parts: JoinSet::new(),
             kernel,
-            engine: engine(&host, &daemon),
+            engine: daemon.engine(&host),
             daemon,
             mirror: Mirror::start(records.clone()),
             records,
@@ -139,6 +115,7 @@ impl Site {
             table,
             placing: placing().0,
             beforehand,
+            before: Before::new(self.kernel.clone(), false),
             reports: self.reports.clone(),
         };
         self.parts.spawn(tasks.run(stop));
@@ -163,17 +140,7 @@ impl Site {
     }
 
     fn engines(&self) -> Engines {
-        let engine = Some(Arc::clone(&self.engine));
-        match self.daemon {
-            Daemon::Docker(_) => Engines {
-                docker: engine,
-                native: None,
-            },
-            Daemon::Native(_) => Engines {
-                docker: None,
-                native: engine,
-            },
-        }
+        self.daemon.engines(&self.engine)
     }
 
     async fn commit(&self, fill: impl FnOnce(&mut Change)) {
@@ -192,19 +159,9 @@ impl Site {
             false => opted_out(app),
         };
         task.command.args = command.iter().map(|&it| it.to_owned()).collect();
-        if let Daemon::Docker(_) = self.daemon {
-            task.container = ContainerInfo {
-                kind: ContainerType::Docker,
-                docker: Some(DockerInfo {
-                    image: IMAGE.to_owned(),
-                    // The kernel tells containers elsewhere that there is no route, too,
-                    // but not each time.
-                    network: DockerNetwork::Host,
-                    ..DockerInfo::default()
-                }),
-                ..ContainerInfo::native()
-            };
-        }
+        // The kernel tells containers elsewhere that there is no route, too, but not each
+        // time.
+        task.container = self.daemon.on_host_network();
         task
     }
 
@@ -304,50 +261,5 @@ fn options(host: &Host) -> Options {
         cgroup: host.cgroup().to_owned(),
         pins: bpffs.join("pins"),
         capacities: capacities(),
-    }
-}
-
-fn engine(host: &Host, daemon: &Daemon) -> Arc<dyn Engine> {
-    let directory = |name: &str| host.directory().join(name);
-    let common = EngineOptions {
-        owner: "site".to_owned(),
-        cgroup_parent: Some(host.cgroup_parent()),
-        dns_server: [198, 51, 100, 1].into(),
-        node_addresses: vec![host.address().into()],
-        logs: directory("logs"),
-        state: directory("engine"),
-    };
-    match daemon {
-        Daemon::Docker(docker) => Arc::new(DockerEngine::new(DockerOptions {
-            socket: docker.socket(),
-            common,
-        })),
-        Daemon::Native(containerd) => {
-            let networks = Networks::new(networks::Options {
-                config_dirs: vec![directory("net.d")],
-                state: directory("networks"),
-                run: directory("run"),
-                ..networks::Options::default()
-            });
-            let engine = ContainerdEngine::new(ContainerdOptions {
-                socket: containerd.socket(),
-                namespace: containerd.namespace().to_owned(),
-                snapshotter: "overlayfs".to_owned(),
-                networks: networks.unwrap(),
-                common,
-            });
-            Arc::new(engine.unwrap())
-        }
-    }
-}
-
-fn node() -> NodeOptions {
-    NodeOptions {
-        id: NodeId("n1".into()),
-        addresses: Vec::new(),
-        resources: Resources::default(),
-        ports: Vec::new(),
-        zone: None,
-        version: "1".into(),
     }
 }
