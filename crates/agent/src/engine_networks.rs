@@ -40,6 +40,11 @@ impl EngineNetworks {
     /// Reconciles when networks come and go, when an engine does, and every [`PERIOD`].
     pub(crate) async fn run(self, hints: Hints, stop: CancellationToken) {
         let mut hints = hints.subscribe();
+        // Before it is known which networks there are, all of Docker's would look stale.
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = self.fabric.configured() => {}
+        }
         loop {
             let wanted = self.wanted();
             self.reconcile(&wanted).await;
@@ -87,9 +92,7 @@ impl EngineNetworks {
             .map_or_else(Timestamp::default, Timestamp::from);
         let old =
             leases.filter(|(_, lease)| lease.kind == HolderKind::Docker && lease.since < recent);
-        let old: Vec<_> = old
-            .map(|(network, lease)| (network, lease.address))
-            .collect();
+        let old: Vec<_> = old.collect();
         if old.is_empty() {
             return Ok(0);
         }
@@ -99,29 +102,29 @@ impl EngineNetworks {
             Err(error) => return Err(chain(&error)),
         };
         let mut count = 0;
-        for (network, address) in old {
-            if attached.contains(&address) {
+        for (network, lease) in old {
+            if attached.contains(&lease.address) {
                 continue;
             }
-            let released = self.fabric.release(&network, address).await;
-            released.map_err(|error| chain(&error))?;
-            count += 1;
+            // Only what was looked at: the address may have a new holder by now.
+            let released = self.fabric.release_lease(&network, lease).await;
+            count += usize::from(released.map_err(|error| chain(&error))?);
         }
         Ok(count)
     }
 
-    /// The networks of which this node has a block.
+    /// The networks that this node knows of.
     fn wanted(&self) -> Vec<VirtualNetwork> {
         let all = self.fabric.networks();
-        let here = all.iter().filter(|network| !network.block.is_empty());
-        here.map(|network| {
+        let wanted = all.iter().map(|network| {
             let subnets = network.network.subnets.iter().map(|subnet| subnet.net);
             VirtualNetwork {
                 name: network.network.name.clone(),
                 subnets: subnets.collect(),
+                usable: !network.block.is_empty(),
             }
-        })
-        .collect()
+        });
+        wanted.collect()
     }
 
     /// Returns when other networks than these are wanted.

@@ -35,6 +35,9 @@ pub(crate) struct KnownEndpoint {
     pub(crate) addresses: Vec<IpAddr>,
     /// Its MAC address, if Docker wants a certain one.
     pub(crate) mac: Option<[u8; 6]>,
+    /// The container that it is joined to, by what Docker calls its namespace.
+    #[serde(default)]
+    pub(crate) sandbox: String,
     /// Its published ports.
     #[serde(default)]
     pub(crate) ports: Vec<KnownPort>,

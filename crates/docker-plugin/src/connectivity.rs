@@ -3,10 +3,11 @@
 //! A network whose driver names a gateway publishes its ports itself; only without one
 //! would Docker's own bridge do it.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 use model::Protocol;
-use networks::{NetworkError, Published};
+use networks::{HolderKind, NetworkError, Published};
 
 use crate::PluginError;
 use crate::book::{KnownEndpoint, KnownPort};
@@ -36,7 +37,11 @@ impl Shared {
             .copied()
             .map(Published::from)
             .collect();
-        self.ports.publish(id, &all).await.map_err(ports_error)?;
+        let owner = owner(id, &endpoint);
+        self.ports
+            .publish(&owner, &all)
+            .await
+            .map_err(ports_error)?;
         self.book.endpoints().put(id, endpoint)
     }
 
@@ -49,23 +54,48 @@ impl Shared {
         if endpoint.ports.is_empty() {
             return Ok(());
         }
-        self.ports.withdraw(id).await.map_err(ports_error)?;
+        let owner = owner(id, &endpoint);
+        self.ports.withdraw(&owner).await.map_err(ports_error)?;
         endpoint.ports.clear();
         self.book.endpoints().put(id, endpoint)
     }
 
-    /// Makes what the records say all host ports of Docker's containers.
+    /// Removes the endpoints that Docker forgot, whose addresses are leased no more, and
+    /// makes what the records of the others say all host ports of Docker's containers.
     pub(crate) async fn settle(&self) -> Result<(), PluginError> {
+        let leases = self.fabric.usage().await.into_iter();
+        let leases = leases.flat_map(|usage| usage.leases);
+        let leased: HashSet<IpAddr> = leases
+            .filter(|lease| lease.kind == HolderKind::Docker)
+            .map(|lease| lease.address)
+            .collect();
+        for (id, endpoint) in self.book.endpoints().all() {
+            // Leased before the endpoint is made, and given back after it is gone.
+            if endpoint
+                .addresses
+                .iter()
+                .all(|address| !leased.contains(address))
+            {
+                tracing::info!(endpoint = id, "Docker has forgotten an endpoint");
+                self.delete_endpoint(&id).await?;
+            }
+        }
         let _turn = self.publishing.lock().await;
         let known = self.book.endpoints().all().into_iter();
         let all = known.map(|(id, endpoint)| {
+            let owner = owner(&id, &endpoint);
             let ports = endpoint.ports.into_iter().map(Published::from);
-            (id, ports.collect())
+            (owner, ports.collect())
         });
         let all = all.filter(|(_, ports): &(String, Vec<Published>)| !ports.is_empty());
         let settled = self.ports.settle_all(&all.collect()).await;
         settled.map(drop).map_err(ports_error)
     }
+}
+
+/// Under which name an endpoint has its ports: those of one container never conflict.
+fn owner(id: &str, endpoint: &KnownEndpoint) -> String {
+    format!("{}/{id}", endpoint.sandbox)
 }
 
 fn ports_error(error: NetworkError) -> PluginError {
@@ -100,6 +130,14 @@ fn published(
         ),
     };
     let suits = |address: &&IpAddr| host_ip.is_none_or(|ip| ip.is_ipv4() == address.is_ipv4());
+    if let Some(host_ip) = host_ip
+        && !endpoint.addresses.iter().any(|address| suits(&address))
+    {
+        return Err(PluginError::Nowhere {
+            container_port,
+            host_ip,
+        });
+    }
     let addresses = endpoint.addresses.iter().filter(suits);
     Ok(addresses
         .map(|address| KnownPort {
@@ -121,6 +159,7 @@ mod tests {
             network: "dcos".to_owned(),
             addresses: vec!["9.0.1.2".parse().unwrap(), "fd01:b::2".parse().unwrap()],
             mac: None,
+            sandbox: "s".to_owned(),
             ports: Vec::new(),
         }
     }

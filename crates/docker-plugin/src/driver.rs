@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
+use serde_json::Value;
+
 use crate::PluginError;
 use crate::book::{KnownEndpoint, KnownNetwork};
 use crate::messages::{
-    AddressData, CreateNetwork, GENERIC, InterfaceName, Joined, Options, StaticRoute, Subject,
+    AddressData, CreateNetwork, GENERIC, INTERNAL, InterfaceName, Joined, Options, StaticRoute,
+    Subject,
 };
 use crate::plugin::Shared;
 use crate::pools::address;
@@ -13,6 +16,10 @@ use crate::pools::address;
 impl Shared {
     /// Remembers what a Docker network is for.
     pub(crate) fn create_network(&self, request: &CreateNetwork) -> Result<(), PluginError> {
+        let internal = request.options.get(INTERNAL).and_then(Value::as_bool);
+        if internal == Some(true) {
+            return Err(PluginError::Internal);
+        }
         let generic = request.options.get(GENERIC).cloned().unwrap_or_default();
         let options: Options = serde_json::from_value(generic).unwrap_or_default();
         let data = request.v4.iter().chain(&request.v6);
@@ -45,23 +52,32 @@ impl Shared {
             network: known.network,
             addresses,
             mac: mac(&interface.mac_address)?,
+            sandbox: String::new(),
             ports: Vec::new(),
         };
         self.book.endpoints().put(&request.endpoint_id, endpoint)
     }
 
-    /// Forgets an endpoint and removes its link.
-    pub(crate) async fn delete_endpoint(&self, request: &Subject) -> Result<(), PluginError> {
-        let id = &request.endpoint_id;
-        self.withdraw(id).await?;
+    /// Forgets an endpoint and removes its link and ports.
+    pub(crate) async fn delete_endpoint(&self, id: &str) -> Result<(), PluginError> {
+        // Docker asks once and forgets, so that every step is tried.
+        let withdrawn = self.withdraw(id).await;
         self.fabric.remove_link(id).await?;
+        withdrawn?;
         self.book.endpoints().remove(id)
     }
 
     /// Makes an endpoint's link. Docker moves one end into the container and gives it
     /// its name, addresses and routes.
     pub(crate) async fn join(&self, request: &Subject) -> Result<Joined, PluginError> {
-        let endpoint = self.endpoint(&request.endpoint_id)?;
+        let mut endpoint = self.endpoint(&request.endpoint_id)?;
+        let sandbox = request.sandbox_key.rsplit('/').next().unwrap_or_default();
+        self.alone_in(sandbox, request, &endpoint)?;
+        if endpoint.sandbox != sandbox {
+            sandbox.clone_into(&mut endpoint.sandbox);
+            let endpoints = self.book.endpoints();
+            endpoints.put(&request.endpoint_id, endpoint.clone())?;
+        }
         let link = self
             .fabric
             .make_link(
@@ -76,8 +92,15 @@ impl Shared {
             destination: ipnet::IpNet::from(*gateway).to_string(),
             route_type: 1,
         };
-        // Every IPv6 interface has a route to its link-local addresses by itself.
-        let routed = link.gateways.iter().filter(|gateway| gateway.is_ipv4());
+        // The IPv6 gateway is the same on every link, and a second route to it would be
+        // refused; without one Docker may ask before the link knows its own addresses.
+        let others = self.book.endpoints().all();
+        let v6_known = others.iter().any(|(id, other)| {
+            let joined = *id != request.endpoint_id && other.sandbox == sandbox;
+            joined && other.addresses.iter().any(IpAddr::is_ipv6)
+        });
+        let gateways = link.gateways.iter();
+        let routed = gateways.filter(|gateway| gateway.is_ipv4() || !v6_known);
         Ok(Joined {
             interface_name: InterfaceName {
                 src_name: link.movable.clone(),
@@ -88,6 +111,29 @@ impl Shared {
             static_routes: routed.map(route).collect(),
             disable_gateway_service: true,
         })
+    }
+
+    /// Refuses a second endpoint of one container on one virtual network: both would need
+    /// a route to the same gateway.
+    fn alone_in(
+        &self,
+        sandbox: &str,
+        request: &Subject,
+        endpoint: &KnownEndpoint,
+    ) -> Result<(), PluginError> {
+        let all = self.book.endpoints().all();
+        let twice = all.iter().any(|(id, other)| {
+            *id != request.endpoint_id
+                && !sandbox.is_empty()
+                && other.sandbox == sandbox
+                && other.network == endpoint.network
+        });
+        if twice {
+            return Err(PluginError::Twice {
+                network: endpoint.network.clone(),
+            });
+        }
+        Ok(())
     }
 
     pub(crate) fn endpoint(&self, id: &str) -> Result<KnownEndpoint, PluginError> {

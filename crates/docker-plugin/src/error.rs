@@ -1,6 +1,7 @@
 //! Why Docker is refused.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use networks::{FabricError, NetworkError};
@@ -33,7 +34,7 @@ pub enum PluginError {
     },
     /// Docker's own driver chose addresses that lead nowhere here.
     #[error(
-        "{pool} is not of virtual network '{network}', whose addresses on this node are {}; add --ipam-driver {driver} --ipam-opt network={network} and no --subnet",
+        "{pool} is not of virtual network '{network}', whose addresses on this node are {}; add --ipam-driver {driver} --ipam-opt network={network}, with the virtual network's own --subnet",
         list(block)
     )]
     ForeignPool {
@@ -46,6 +47,15 @@ pub enum PluginError {
         /// The name under which Docker knows this plugin.
         driver: String,
     },
+    /// Docker was told no subnet. It would ask for another pool for as long as the one it is
+    /// given overlaps a route of the host, which a node's own block always does.
+    #[error("a network of virtual network '{network}' needs {}", subnets.join(" "))]
+    NoSubnet {
+        /// The virtual network.
+        network: String,
+        /// What to add to the command.
+        subnets: Vec<String>,
+    },
     /// The virtual network has no addresses of a family.
     #[error("virtual network '{network}' has no {family} addresses")]
     Family {
@@ -54,8 +64,29 @@ pub enum PluginError {
         /// `IPv4` or `IPv6`.
         family: &'static str,
     },
+    /// A network that should be cut off, which is not kept.
+    #[error("internal networks are not made by this driver: keep containers apart by groups")]
+    Internal,
+    /// A container would be on one virtual network twice.
+    #[error(
+        "the container is on virtual network '{network}' already, by another network of Docker's"
+    )]
+    Twice {
+        /// The virtual network.
+        network: String,
+    },
+    /// A published port at an address that no address of the container goes with.
+    #[error(
+        "port {container_port} cannot be published at {host_ip}: the container has no address of that family here"
+    )]
+    Nowhere {
+        /// The container's port.
+        container_port: u16,
+        /// The host's address.
+        host_ip: IpAddr,
+    },
     /// Docker names something that was never made, or that is gone.
-    #[error("{what} {id} is not known here; remove the container and start it again")]
+    #[error("{what} {id} is not known here; remove it and make it again")]
     Missing {
         /// `network`, `endpoint` or `pool`.
         what: &'static str,

@@ -3,7 +3,7 @@
 //! Docker asks programs that listen in `/run/docker/plugins` to be drivers. This one
 //! gives its containers addresses of the node's block of a virtual network, the same
 //! that native containers get, and makes their links: `docker network create -d sealane
-//! --ipam-driver sealane --opt network=dcos --ipam-opt network=dcos dcos`.
+//! --ipam-driver sealane --opt network=dcos --ipam-opt network=dcos --subnet 9.0.0.0/8 dcos`.
 //!
 //! It never calls Docker: a call from within a request would wait for itself. It keeps
 //! no addresses of its own: leases and links are [`networks::Fabric`]'s, host ports

@@ -15,6 +15,8 @@ pub(crate) type Options = BTreeMap<String, Value>;
 
 /// Where Docker keeps what users gave as `--opt`.
 pub(crate) const GENERIC: &str = "com.docker.network.generic";
+/// Whether a network is cut off from everything else.
+pub(crate) const INTERNAL: &str = "com.docker.network.internal";
 /// What a pool's data may say about its gateway.
 pub(crate) const GATEWAY: &str = "com.docker.network.gateway";
 /// Published ports, for `ProgramExternalConnectivity`.
@@ -89,6 +91,9 @@ pub(crate) struct Subject {
     pub(crate) options: Options,
     #[serde(rename = "Interface", deserialize_with = "nullable")]
     pub(crate) interface: Interface,
+    /// The container's network namespace, as a path; only for `Join`.
+    #[serde(rename = "SandboxKey")]
+    pub(crate) sandbox_key: String,
 }
 
 /// An interface as Docker describes it.

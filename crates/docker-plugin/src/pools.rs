@@ -1,6 +1,6 @@
 //! Docker's address driver: pools are blocks of virtual networks, addresses are leases.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use networks::FabricNetwork;
@@ -9,8 +9,8 @@ use crate::PluginError;
 use crate::messages::{ADDRESS_TYPE, GATEWAY, Options, Pool, PoolAddress, RequestPool};
 use crate::plugin::Shared;
 
-/// The gateways of every virtual network: link-local, the same on each link.
-pub(crate) const GATEWAYS: [&str; 2] = ["169.254.1.1", "fe80::1"];
+/// The IPv6 gateway of every virtual network: link-local, the same on each link.
+const GATEWAY_V6: &str = "fe80::1";
 
 /// What leases of Docker's containers are held by.
 const HOLDER: &str = "docker";
@@ -52,17 +52,21 @@ impl Shared {
             network: name.clone(),
             family: if request.v6 { "IPv6" } else { "IPv4" },
         })?;
-        if !request.pool.is_empty() && !covers(&network, &request.pool) {
+        if request.pool.is_empty() {
+            let subnets = network.network.subnets.iter();
+            return Err(PluginError::NoSubnet {
+                network: name.clone(),
+                subnets: subnets.map(|it| format!("--subnet {}", it.net)).collect(),
+            });
+        }
+        if !covers(&network, &request.pool) {
             return Err(self.foreign(&network, &request.pool));
         }
         if !request.sub_pool.is_empty() && request.sub_pool != block.to_string() {
             return Err(self.foreign(&network, &request.sub_pool));
         }
-        let [v4, v6] = GATEWAYS;
-        let (family, gateway) = match request.v6 {
-            false => ("v4", format!("{v4}/32")),
-            true => ("v6", format!("{v6}/128")),
-        };
+        let family = if request.v6 { "v6" } else { "v4" };
+        let gateway = IpNet::from(gateway(block)?).to_string();
         Ok(Pool {
             pool_id: format!("{name}/{family}"),
             pool: block.to_string(),
@@ -80,15 +84,14 @@ impl Shared {
             "" => None,
             text => Some(address(text)?),
         };
-        let kind = request.options.get(ADDRESS_TYPE).and_then(|it| it.as_str());
-        if kind == Some(GATEWAY) {
-            let [v4, v6] = GATEWAYS;
-            let ours = if pool.v6 { v6 } else { v4 };
-            let gateway = wanted.map_or_else(|| address(ours), Ok)?;
-            return Ok(IpNet::from(gateway).to_string());
-        }
         let network = self.network(pool.network)?;
         let name = &network.network.name;
+        let kind = request.options.get(ADDRESS_TYPE).and_then(|it| it.as_str());
+        if kind == Some(GATEWAY) {
+            let block = of_family(&network, pool.v6);
+            let ours = block.map_or_else(|| address(GATEWAY_V6), gateway);
+            return Ok(IpNet::from(wanted.map_or(ours, Ok)?).to_string());
+        }
         let leased = self.fabric.lease(name, HOLDER, wanted, pool.v6).await?;
         Ok(IpNet::from(leased.addr()).to_string())
     }
@@ -97,12 +100,6 @@ impl Shared {
     pub(crate) async fn release_address(&self, request: &PoolAddress) -> Result<(), PluginError> {
         let pool = PoolId::parse(&request.pool_id)?;
         let address = address(&request.address)?;
-        if GATEWAYS
-            .iter()
-            .any(|gateway| *gateway == address.to_string())
-        {
-            return Ok(());
-        }
         Ok(self.fabric.release(pool.network, address).await?)
     }
 
@@ -147,6 +144,15 @@ pub(crate) fn address(text: &str) -> Result<IpAddr, PluginError> {
     alone
         .parse()
         .map_err(|_| PluginError::Address(text.to_owned()))
+}
+
+/// A block's gateway: its own first address of IPv4, so that a container on two networks
+/// has two different ones, which nobody is ever given.
+fn gateway(block: IpNet) -> Result<IpAddr, PluginError> {
+    match block.network() {
+        IpAddr::V4(first) => Ok(Ipv4Addr::from(u32::from(first).saturating_add(1)).into()),
+        IpAddr::V6(_) => address(GATEWAY_V6),
+    }
 }
 
 /// The virtual network that a user's options name.

@@ -67,8 +67,8 @@ async fn network(shared: &Shared, verb: &str, body: &[u8]) -> Option<Result<Valu
             .and_then(|it| shared.create_endpoint(&it))
             .map(|()| json!({"Interface": {}})),
         "EndpointOperInfo" => Ok(json!({"Value": {}})),
-        "DeleteEndpoint" => match read(body) {
-            Ok(it) => done(shared.delete_endpoint(&it).await),
+        "DeleteEndpoint" => match read::<Subject>(body) {
+            Ok(it) => done(shared.delete_endpoint(&it.endpoint_id).await),
             Err(error) => Err(error),
         },
         "Join" => match read(body) {

@@ -20,6 +20,9 @@ pub struct VirtualNetwork {
     pub name: String,
     /// All its addresses, one net for each family that it has.
     pub subnets: Vec<IpNet>,
+    /// Whether a container can join it here now. One that is not usable is not made; if
+    /// it is there it stays, since containers remember it.
+    pub usable: bool,
 }
 
 /// What [`VirtualNetworks::ensure`] did.

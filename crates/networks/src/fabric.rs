@@ -87,6 +87,14 @@ impl Fabric {
         to_its_end(Arc::clone(&self.shared).configure(networks)).await
     }
 
+    /// Returns when it is known which networks there are: after the first
+    /// [`Fabric::configure`].
+    pub async fn configured(&self) {
+        let mut configured = self.shared.configured.subscribe();
+        // The sender lives as long as this does.
+        drop(configured.wait_for(|configured| *configured).await);
+    }
+
     /// The networks of the last [`Fabric::configure`].
     #[must_use]
     pub fn networks(&self) -> Vec<Arc<FabricNetwork>> {
@@ -178,6 +186,15 @@ impl Fabric {
     /// When its file cannot be removed.
     pub async fn release(&self, network: &str, address: IpAddr) -> Result<(), FabricError> {
         self.shared.release(network, address)
+    }
+
+    /// Gives back an address if it is still this very lease, so that whoever looked at it
+    /// a moment ago takes nothing from its next holder. Says whether it was.
+    ///
+    /// # Errors
+    /// When its file cannot be removed.
+    pub async fn release_lease(&self, network: &str, lease: &Lease) -> Result<bool, FabricError> {
+        self.shared.leases.free_same(network, lease)
     }
 
     /// Makes the pair of links for an endpoint of Docker, with routes to `addresses`,

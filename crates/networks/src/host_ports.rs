@@ -38,7 +38,7 @@ use crate::NetworkError;
 pub(crate) use claims::Port;
 use claims::{Claims, container};
 use nft::Nft;
-pub use published::{Masquerade, NatRules, Published};
+pub use published::{Masquerade, NatRules, Published, Tunnel};
 use table::Table;
 
 /// Host ports by their owners.

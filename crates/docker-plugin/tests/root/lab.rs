@@ -165,6 +165,24 @@ impl Node {
         leases.map(|lease| lease.address).collect()
     }
 
+    /// Takes back the leases of a container, as the daemon does when Docker has forgotten
+    /// it, and puts everything else right.
+    pub(crate) fn take_back(&self, addresses: &[IpAddr]) {
+        let daemon = self.daemon.as_ref().unwrap();
+        netlink::netns::run_in(&self.host.netns_path(), || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.unwrap().block_on(async {
+                for address in addresses {
+                    daemon.fabric.release("net", *address).await.unwrap();
+                }
+                daemon.plugin.settle().await.unwrap();
+            });
+        })
+        .unwrap();
+    }
+
     /// Addresses that the plugin has promised Docker's endpoints.
     pub(crate) fn promised(&self) -> usize {
         self.daemon.as_ref().unwrap().plugin.addresses().len()
@@ -209,7 +227,17 @@ async fn open(directory: &Path, driver: &str) -> (Fabric, Plugin) {
         ..FabricOptions::default()
     })
     .unwrap();
-    fabric.configure(vec![network()]).await.unwrap();
+    let net = network(
+        "net",
+        [("9.9.0.0/16", 24), ("fd09:9::/48", 64)],
+        ["9.9.1.0/24", "fd09:9:0:1::/64"],
+    );
+    let second = network(
+        "second",
+        [("10.9.0.0/16", 24), ("fd10:9::/48", 64)],
+        ["10.9.7.0/24", "fd10:9:0:7::/64"],
+    );
+    fabric.configure(vec![net, second]).await.unwrap();
     // Docker drops what is forwarded, unless it is told otherwise.
     networks::ensure_forwarding().await.unwrap();
     let plugin = Plugin::open(Options {
@@ -224,23 +252,20 @@ async fn open(directory: &Path, driver: &str) -> (Fabric, Plugin) {
     (fabric, plugin)
 }
 
-fn network() -> FabricNetwork {
-    let subnet = |net: &str, block| Subnet {
+fn network(name: &str, nets: [(&str, u8); 2], block: [&str; 2]) -> FabricNetwork {
+    let subnets = nets.map(|(net, block)| Subnet {
         net: net.parse().unwrap(),
         block,
-    };
+    });
     FabricNetwork {
         network: Network {
-            name: "net".to_owned(),
-            subnets: vec![subnet("9.9.0.0/16", 24), subnet("fd09:9::/48", 64)],
+            name: name.to_owned(),
+            subnets: subnets.to_vec(),
             mtu: None,
             masquerade: true,
             created: std::time::SystemTime::now().into(),
         },
-        block: vec![
-            "9.9.1.0/24".parse().unwrap(),
-            "fd09:9:0:1::/64".parse().unwrap(),
-        ],
+        block: block.map(|net| net.parse().unwrap()).to_vec(),
         elsewhere: Vec::new(),
     }
 }

@@ -54,3 +54,17 @@ fn a_docker_that_dies_with_its_containers_leaves_nothing_after_its_return() {
     assert!(node.leased().is_empty(), "{:?}", node.leased());
     assert!(node.links().is_empty());
 }
+
+#[test]
+fn what_docker_has_forgotten_is_removed_with_its_ports() {
+    let node = Node::new("plug-forgot");
+    node.create("net");
+    node.serve("one", "net", &["-p", "8081:80"]);
+    let address = node.host.address().into();
+    assert!(node.host_gets(address, 8081));
+    node.take_back(&node.addresses("one"));
+    assert_eq!((node.promised(), node.links()), (0, Vec::new()));
+    assert!(!node.host_gets(address, 8081));
+    // Docker's own removal finds nothing to do, and says nothing.
+    node.docker(&["rm", "-f", "one"]);
+}

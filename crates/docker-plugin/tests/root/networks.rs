@@ -149,3 +149,59 @@ fn published_ports_are_reached_and_go_with_their_container() {
     node.docker(&["rm", "-f", "one"]);
     assert!(!node.host_gets(address, 8081), "withdrawn");
 }
+
+#[test]
+fn a_network_without_subnets_is_refused_with_the_words_that_help() {
+    let node = Node::new("plug-plain");
+    // Docker would else compare the pool with the host's routes, and ask for ever.
+    #[rustfmt::skip]
+    let made = node.docker.docker(&[
+        "network", "create", "-d", &node.driver, "--ipam-driver", &node.driver,
+        "--opt", "network=net", "--ipam-opt", "network=net", "plain",
+    ]);
+    let said = made.unwrap_err().to_string();
+    assert!(
+        said.contains("--subnet 9.9.0.0/16 --subnet fd09:9::/48"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_container_may_be_on_two_virtual_networks_and_on_each_once() {
+    let node = Node::new("plug-two");
+    node.create("net");
+    #[rustfmt::skip]
+    node.docker(&[
+        "network", "create", "-d", &node.driver, "--ipam-driver", &node.driver,
+        "--opt", "network=second", "--ipam-opt", "network=second",
+        "--subnet", "10.9.0.0/16", "second",
+    ]);
+    node.create("again");
+    node.serve("one", "net", &[]);
+    node.serve("two", "second", &[]);
+    let two = node.addresses("two")[0];
+    node.docker(&["network", "connect", "second", "one"]);
+    assert_eq!(node.fetch("one", two, 80), "two");
+    assert_eq!(
+        node.leased().len(),
+        4,
+        "one has three addresses, two has one"
+    );
+    let twice = node.docker.docker(&["network", "connect", "again", "one"]);
+    let said = twice.unwrap_err().to_string();
+    assert!(said.contains("on virtual network 'net' already"), "{said}");
+    node.docker(&["rm", "-f", "one", "two"]);
+    assert!(node.leased().is_empty() && node.links().is_empty());
+}
+
+#[test]
+fn internal_networks_are_refused() {
+    let node = Node::new("plug-internal");
+    #[rustfmt::skip]
+    let made = node.docker.docker(&[
+        "network", "create", "-d", &node.driver, "--ipam-driver", &node.driver, "--internal",
+        "--opt", "network=net", "--ipam-opt", "network=net", "--subnet", "9.9.0.0/16", "inner",
+    ]);
+    let said = made.unwrap_err().to_string();
+    assert!(said.contains("groups"), "{said}");
+}

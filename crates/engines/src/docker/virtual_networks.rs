@@ -53,6 +53,7 @@ impl DockerEngine {
                 .iter()
                 .find(|it| it.name.as_ref() == Some(&network.name));
             match known {
+                None if !network.usable => {}
                 None => match self.make_network(&client, driver, network).await {
                     Ok(()) => ensured.made.push(network.name.clone()),
                     Err(EngineError::Failed { detail, .. }) => ensured.problems.push(format!(
@@ -161,6 +162,15 @@ impl DockerEngine {
             let texts = containers
                 .into_values()
                 .flat_map(|it| [it.ipv4_address, it.ipv6_address]);
+            // Kept for somebody by whoever made the network.
+            let config = network
+                .ipam
+                .and_then(|ipam| ipam.config)
+                .unwrap_or_default();
+            let kept = config
+                .into_iter()
+                .filter_map(|config| config.auxiliary_addresses);
+            let texts = texts.chain(kept.flat_map(HashMap::into_values).map(Some));
             addresses.extend(texts.flatten().filter_map(|text| {
                 let alone = text.split('/').next().unwrap_or_default();
                 alone.parse::<IpAddr>().ok()

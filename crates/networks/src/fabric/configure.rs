@@ -1,6 +1,7 @@
 //! Making the kernel agree with the networks there are.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -9,8 +10,8 @@ use netlink::{Batch, Hop, Route};
 
 use super::overlay::{self, Tunnel};
 use super::shared::{Shared, USUAL_MTU, blocking};
-use super::{FabricError, FabricNetwork, names, plumb, request, settings};
-use crate::{Masquerade, NatRules};
+use super::{FabricError, FabricNetwork, addresses, names, plumb, request, settings};
+use crate::{FabricOptions, Masquerade, NatRules};
 
 /// Index of `lo`, the same in every namespace.
 const LOOPBACK: u32 = 1;
@@ -24,7 +25,7 @@ impl Shared {
         for network in &networks {
             request::check_name(&network.network.name)?;
         }
-        let nat = nat_rules(&networks, &self.options.vip_ranges);
+        let nat = nat_rules(&networks, &self.options);
         let ipv6 = settings::has_ipv6();
         let usable = |net: &&IpNet| ipv6 || net.addr().is_ipv4();
         let blocks = networks.iter().flat_map(|network| &network.block);
@@ -38,8 +39,12 @@ impl Shared {
         let any = |v4: bool| own.iter().any(|net| net.addr().is_ipv4() == v4);
         let (v4, v6) = (any(true), any(false));
         let allowed = blocking(move || settings::allow_forwarding(v4, v6)).await?;
-        let mut wanted: HashSet<Route> = own.into_iter().map(unheld).collect();
-        wanted.extend(v4.then(answerable));
+        let blocks = own.iter().filter(|net| net.addr().is_ipv4());
+        let of_docker = blocks.filter_map(|net| addresses::gateway(*net));
+        let link_local = v4.then_some(names::GATEWAY4.into()).into_iter();
+        let gateways = link_local.chain(of_docker);
+        let mut wanted: HashSet<Route> = own.iter().copied().map(unheld).collect();
+        wanted.extend(gateways.map(answerable));
         let options = self.options.overlay;
         let routed = blocking(move || {
             let tunnelled = tunnel.map(|tunnel| overlay::apply(&tunnel, &options));
@@ -92,11 +97,11 @@ fn unheld(block: IpNet) -> Route {
 }
 
 /// The kernel answers by proxy for what it has a route to, by another link. This route
-/// sees that there is one for the gateway, also on a host without a default route.
-fn answerable() -> Route {
+/// sees that there is one for a gateway, also on a host without a default route.
+fn answerable(gateway: IpAddr) -> Route {
     Route {
         metric: UNREACHABLE_METRIC,
-        ..Route::new(names::alone(names::GATEWAY4.into()), Hop::Link(LOOPBACK))
+        ..Route::new(names::alone(gateway), Hop::Link(LOOPBACK))
     }
 }
 
@@ -122,13 +127,13 @@ fn route(wanted: &HashSet<Route>) -> Result<(), FabricError> {
 
 /// What leaves for addresses beyond all virtual networks gets the node's address. Between
 /// them nothing is hidden: their addresses are valid everywhere.
-fn nat_rules(networks: &[FabricNetwork], vip_ranges: &[IpNet]) -> NatRules {
+fn nat_rules(networks: &[FabricNetwork], options: &FabricOptions) -> NatRules {
     let subnets = |networks: &[FabricNetwork]| -> Vec<IpNet> {
         let all = networks.iter().flat_map(|network| &network.network.subnets);
         all.map(|subnet| subnet.net).collect()
     };
     let mut direct = subnets(networks);
-    direct.extend(vip_ranges);
+    direct.extend(&options.vip_ranges);
     let masquerading = networks.iter().filter(|network| network.network.masquerade);
     let from = masquerading.flat_map(|network| &network.network.subnets);
     let masquerade = from.map(|subnet| {
@@ -139,8 +144,14 @@ fn nat_rules(networks: &[FabricNetwork], vip_ranges: &[IpNet]) -> NatRules {
             except: direct.iter().filter(of_family).copied().collect(),
         }
     });
+    let elsewhere = networks.iter().flat_map(|network| &network.elsewhere);
+    let nodes: BTreeSet<IpAddr> = elsewhere.map(|(_, node)| *node).collect();
     NatRules {
         masquerade: masquerade.collect(),
+        tunnel: (!nodes.is_empty()).then(|| crate::Tunnel {
+            port: options.overlay.port,
+            nodes: nodes.into_iter().collect(),
+        }),
     }
 }
 

@@ -73,7 +73,7 @@ impl Shared {
             let same = record.network == network.network.name && record.addresses == addresses;
             let there = record.link.clone();
             if same && blocking(move || plumb::exists(&there)).await?? {
-                return Ok(docker_link(&record));
+                return Ok(docker_link(&record, &network));
             }
             self.unmake(&record).await?;
         }
@@ -106,7 +106,7 @@ impl Shared {
             self.unmake(&record).await?;
             return Err(error);
         }
-        Ok(docker_link(&record))
+        Ok(docker_link(&record, &network))
     }
 
     pub(crate) async fn remove_link(self: Arc<Self>, endpoint: String) -> Result<(), FabricError> {
@@ -155,12 +155,19 @@ fn check(endpoint: &str) -> Result<(), FabricError> {
     })
 }
 
-fn docker_link(record: &DockerRecord) -> DockerLink {
+fn docker_link(record: &DockerRecord, network: &FabricNetwork) -> DockerLink {
+    let gateways = record.addresses.iter().map(|address| {
+        let block = network.block.iter().find(|net| net.contains(address));
+        // A container on two networks has two routes to gateways: they must differ.
+        let own = block.filter(|net| net.addr().is_ipv4()).copied();
+        own.and_then(addresses::gateway)
+            .unwrap_or_else(|| gateway(*address))
+    });
     DockerLink {
         movable: names::movable_link(&record.endpoint),
         host_interface: record.link.clone(),
         mac: show_mac(record.mac),
         mtu: record.mtu,
-        gateways: record.addresses.iter().copied().map(gateway).collect(),
+        gateways: gateways.collect(),
     }
 }

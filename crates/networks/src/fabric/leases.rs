@@ -109,6 +109,20 @@ impl Leases {
         Ok(())
     }
 
+    /// Gives an address back if it is still this lease; says whether it was.
+    pub(crate) fn free_same(&self, network: &str, lease: &Lease) -> Result<bool, FabricError> {
+        let mut all = self.all();
+        let Some(held) = all.get_mut(network) else {
+            return Ok(false);
+        };
+        if held.leases.get(&lease.address) != Some(lease) {
+            return Ok(false);
+        }
+        files::remove(&self.directory.join(network).join(lease.address.to_string()))?;
+        held.leases.remove(&lease.address);
+        Ok(true)
+    }
+
     /// The lease of an address.
     pub(crate) fn of(&self, network: &str, address: IpAddr) -> Option<Lease> {
         self.all().get(network)?.leases.get(&address).cloned()

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::{RwLock, Semaphore, watch};
 
 use super::guard::Guards;
 use super::leases::Leases;
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     /// writing while the ports of all are made what the records say.
     pub(crate) publishing: RwLock<()>,
     networks: Mutex<Vec<Arc<FabricNetwork>>>,
+    /// Whether they are known at all.
+    pub(crate) configured: watch::Sender<bool>,
     /// MTU of the interface that leads away from this host.
     uplink_mtu: AtomicU16,
     /// Whether this host speaks IPv6.
@@ -54,6 +56,7 @@ impl Shared {
             configuring: tokio::sync::Mutex::default(),
             publishing: RwLock::default(),
             networks: Mutex::default(),
+            configured: watch::Sender::new(false),
             uplink_mtu: AtomicU16::new(USUAL_MTU),
             ipv6: AtomicBool::new(settings::has_ipv6()),
             options,
@@ -66,6 +69,7 @@ impl Shared {
 
     pub(crate) fn set_networks(&self, networks: Vec<FabricNetwork>) {
         *self.all() = networks.into_iter().map(Arc::new).collect();
+        self.configured.send_replace(true);
     }
 
     /// The network of that name.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::NatRules;
+use super::{NatRules, Tunnel};
 
 /// Before others' destination translation, which comes at -100. A port is published
 /// here only when nobody listens on it, so that nobody else's rule is overtaken.
@@ -91,6 +91,8 @@ impl Layout {
             layout.chains.extend(host_ports());
             layout.chains.push(postrouting(nat));
         }
+        let tunnels = nat.iter().filter_map(|rules| rules.tunnel.as_ref());
+        layout.chains.extend(tunnels.filter_map(tunnel));
         layout.chains.extend(refusing(unreachable));
         layout
     }
@@ -203,6 +205,34 @@ fn postrouting(nat: &[NatRules]) -> Chain {
         hook: Some(("nat", "postrouting", LEAVING)),
         rules: all,
     }
+}
+
+/// Only other nodes reach the tunnel's port here, and nobody reaches theirs through this
+/// host: a container that could would have packets come out of the tunnel with any source.
+/// This host's own packets do not pass here.
+fn tunnel(tunnel: &Tunnel) -> Option<Chain> {
+    let nodes: Vec<IpNet> = tunnel.nodes.iter().copied().map(IpNet::from).collect();
+    let mut all = Vec::new();
+    for (ip, of, any) in [
+        ("ip", "ipv4", IpAddr::from([0; 4])),
+        ("ip6", "ipv6", IpAddr::from([0; 16])),
+    ] {
+        let here = format!(
+            "meta nfproto {of} udp dport {} fib daddr type local",
+            tunnel.port
+        );
+        let Some(nodes) = braces(&nodes, any) else {
+            all.push(format!("{here} drop"));
+            continue;
+        };
+        all.push(format!("{here} {ip} saddr != {nodes} drop"));
+        all.push(format!("{ip} daddr {nodes} udp dport {} drop", tunnel.port));
+    }
+    (!nodes.is_empty()).then_some(Chain {
+        name: "tunnel",
+        hook: Some(("filter", "prerouting", FIRST)),
+        rules: all,
+    })
 }
 
 /// Forwarded packets to addresses that have no route here are refused. The kernel would

@@ -32,11 +32,23 @@ pub struct Masquerade {
     pub except: Vec<IpNet>,
 }
 
-/// What leaves the node under the node's own address.
+/// What leaves the node under the node's own address, and who may use the tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NatRules {
     /// One entry a network and family.
     pub masquerade: Vec<Masquerade>,
+    /// The tunnel between nodes, if there is one.
+    pub tunnel: Option<Tunnel>,
+}
+
+/// A tunnel between nodes that carries what containers send. It believes whoever reaches
+/// its port, so that nobody but nodes may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tunnel {
+    /// Its UDP port on every node.
+    pub port: u16,
+    /// The other nodes.
+    pub nodes: Vec<IpAddr>,
 }
 
 /// The same with one spelling for all addresses.

@@ -305,6 +305,7 @@ fn what_leaves_has_the_nodes_address_but_for_the_exceptions() {
             rule("10.99.4.0/24", &["10.99.0.0/16", "10.78.0.0/16"]),
             rule("fd99:0:0:4::/64", &["fd78::/64"]),
         ],
+        tunnel: None,
     };
     let heard = |ip| ask(&client.netns, at(ip, 80), Tcp).unwrap();
     let (v4, v6) = (address(&client, true), address(&client, false));

@@ -21,6 +21,7 @@ const PERIOD: Duration = Duration::from_secs(30);
 pub(super) struct DockerPlugin {
     plugin: Plugin,
     listener: Listener,
+    fabric: Fabric,
 }
 
 /// The plugin, unless Docker or virtual networks are not for this node. One that cannot
@@ -35,16 +36,21 @@ pub(super) fn open(
     if !config.docker.enabled || driver.is_empty() {
         return None;
     }
+    let fabric = fabric?.clone();
     let plugin = Plugin::open(Options {
         name: driver.clone(),
         state: directories.state.clone(),
         run: directories.run.clone(),
-        fabric: fabric?.clone(),
+        fabric: fabric.clone(),
         ports: ports.clone(),
     });
     let opened = plugin.and_then(|plugin| {
         let listener = plugin.listen(Path::new(PLUGINS))?;
-        Ok(DockerPlugin { plugin, listener })
+        Ok(DockerPlugin {
+            plugin,
+            listener,
+            fabric,
+        })
     });
     opened
         .inspect_err(|error| {
@@ -56,7 +62,16 @@ pub(super) fn open(
 impl DockerPlugin {
     /// Answers Docker and keeps its containers' host ports until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let Self { plugin, listener } = self;
+        let Self {
+            plugin,
+            listener,
+            fabric,
+        } = self;
+        // Docker does not ask again when it is told that a network is not there.
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = fabric.configured() => {}
+        }
         let keep = async {
             loop {
                 if let Err(error) = plugin.settle().await {

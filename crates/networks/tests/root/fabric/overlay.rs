@@ -56,6 +56,19 @@ fn containers_of_two_nodes_reach_each_other_under_their_own_addresses() {
     };
     reach(&host, &b);
 
+    // What containers send to the tunnels' own port never leaves: it would come out with
+    // any source.
+    let kept = one.sh("nft list chain inet sealane tunnel");
+    let other = two.place().address(false);
+    assert!(
+        kept.contains(&format!("ip daddr {other} udp dport 64000 drop")),
+        "{kept}"
+    );
+    assert!(
+        kept.contains(&format!("ip saddr != {other} drop")),
+        "{kept}"
+    );
+
     // Repeating it changes nothing; another daemon finds it; alone there is no tunnel.
     let index = || one.sh("ip -o link show sealanevx");
     let before = index();
