@@ -183,7 +183,7 @@ impl Follower {
             let status = state.statuses.get(id).map(record);
             (record(task), status)
         });
-        LiveNames::of(view, nodes, tasks)
+        self.live.anew(view, nodes, tasks)
     }
 }
 

@@ -6,7 +6,8 @@
 //! so at times everything is compared: all records with the table, and the table with
 //! the kernel.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -207,9 +208,9 @@ impl Services {
             let mut next = now.next();
             // Another name may have got the address since.
             let former = differ.iter().filter_map(|name| former.names.get(*name));
-            for address in former.flatten() {
-                let (reverse, gone) = names::pointer(*address, None);
-                next.set(&reverse, &gone);
+            for (address, name) in pointers(former.flatten().copied(), table) {
+                let (reverse, left) = names::pointer(address, name);
+                next.set(&reverse, &left);
             }
             for name in &differ {
                 let addresses = table.names.get(*name).cloned().unwrap_or_default();
@@ -229,6 +230,25 @@ impl Services {
             next
         });
     }
+}
+
+/// The names that addresses have in a table, if any.
+fn pointers(
+    addresses: impl Iterator<Item = IpAddr>,
+    table: &ServiceTable,
+) -> BTreeMap<IpAddr, Option<&str>> {
+    let mut found: BTreeMap<IpAddr, Option<&str>> = addresses.map(|it| (it, None)).collect();
+    // Addresses rarely leave a name, and no table has names by address.
+    if !found.is_empty() {
+        for (name, addresses) in &table.names {
+            for address in addresses {
+                if let Some(left) = found.get_mut(address) {
+                    *left = Some(name);
+                }
+            }
+        }
+    }
+    found
 }
 
 impl Force {

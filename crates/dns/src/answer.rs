@@ -1,5 +1,6 @@
 //! Answers with authority.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use hickory_proto::op::ResponseCode;
@@ -35,7 +36,7 @@ const SRV: u16 = 33;
 const MINIMAL: &[u8] = b"\x07RFC8482\x00";
 
 /// Offsets that a pointer can name.
-const LAST_POINTER: usize = 0x3fff;
+const LAST_POINTER: u16 = 0x3fff;
 
 /// By what right a name is answered here.
 #[derive(Debug, Clone, Copy)]
@@ -161,8 +162,8 @@ fn fixed_addresses(reply: &mut Reply, kind: RecordType, addresses: &[IpAddr]) {
         match address {
             IpAddr::V4(v4) if kind == RecordType::A => own(reply, A, &v4.octets()),
             IpAddr::V6(v6) if kind == RecordType::AAAA => own(reply, AAAA, &v6.octets()),
-            _ => {}
-        }
+            _ => continue,
+        };
     }
 }
 
@@ -176,20 +177,17 @@ fn records(
 ) {
     match kind {
         RecordType::A => {
-            for v4 in rotated(&found.v4, turn) {
-                own(reply, A, &v4.octets());
-            }
+            let mut all = rotated(&found.v4, turn);
+            all.all(|v4| own(reply, A, &v4.octets()));
         }
         RecordType::AAAA => {
-            for v6 in rotated(&found.v6, turn) {
-                own(reply, AAAA, &v6.octets());
-            }
+            let mut all = rotated(&found.v6, turn);
+            all.all(|v6| own(reply, AAAA, &v6.octets()));
         }
         RecordType::SRV => ports(reply, found, authority, names, turn),
         RecordType::PTR => {
-            for name in &found.pointers {
-                own(reply, PTR, &[&**name, &[0]].concat());
-            }
+            let mut all = found.pointers.iter();
+            all.all(|name| own(reply, PTR, &[&**name, &[0]].concat()));
         }
         _ => {}
     }
@@ -199,6 +197,7 @@ fn records(
 /// are told as its names, so that whoever can ask the one can ask the other.
 fn ports(reply: &mut Reply, found: &Found, authority: Authority, names: &Snapshot, turn: usize) {
     let mut targets: Vec<(&[u8], u16)> = Vec::new();
+    let mut known: HashSet<&[u8]> = HashSet::new();
     for (port, target) in rotated(&found.ports, turn) {
         let shown = match authority {
             Authority::Zone(zone) => zone.shown_name(target),
@@ -206,14 +205,19 @@ fn ports(reply: &mut Reply, found: &Found, authority: Authority, names: &Snapsho
         };
         // Priority and weight are the same for all, as Mesos-DNS had them.
         let data = [&[0; 4], &port.to_be_bytes()[..], &shown, &[0]].concat();
-        let begins = reply.record(Section::Answer, NAME, SRV, TTL, &data);
-        let place = begins.map(|begins| begins + 6);
-        if let Some(place) = place.filter(|place| *place <= LAST_POINTER)
-            && let Ok(place) = u16::try_from(place)
-            && !targets.iter().any(|(known, _)| **known == **target)
+        let Some(begins) = reply.record(Section::Answer, NAME, SRV, TTL, &data) else {
+            // What does not fit is asked for again over TCP.
+            break;
+        };
+        if let Ok(place) = u16::try_from(begins + 6)
+            && place <= LAST_POINTER
+            && known.insert(target)
         {
             targets.push((target, place));
         }
+    }
+    if reply.is_truncated() {
+        return;
     }
     for (target, place) in targets {
         let Some(found) = names.find(target) else {
@@ -245,9 +249,11 @@ fn rotated<T>(list: &[T], turn: usize) -> impl Iterator<Item = &T> {
 /// Where the question's name stands: right behind the header.
 const NAME: u16 = 12;
 
-/// A record of the name that was asked for, in the case that it was asked in.
-fn own(reply: &mut Reply, kind: u16, data: &[u8]) {
-    reply.record(Section::Answer, NAME, kind, TTL, data);
+/// A record of the name that was asked for, in the case that it was asked in. False if
+/// it does not fit: the others would not, either, and need not be tried.
+fn own(reply: &mut Reply, kind: u16, data: &[u8]) -> bool {
+    let begins = reply.record(Section::Answer, NAME, kind, TTL, data);
+    begins.is_some()
 }
 
 fn apex_records(reply: &mut Reply, kind: RecordType, apex: u16, serial: u32) {

@@ -33,6 +33,7 @@ mod consider;
 mod datagrams;
 mod error;
 mod forward;
+mod host;
 mod key;
 mod reply;
 mod reverse;
@@ -50,10 +51,11 @@ use std::net::Ipv4Addr;
 
 pub use consider::{Context, Transport, Verdict, consider};
 pub use error::DnsError;
+pub use host::{HEADING, RESOLVED_DROP_IN, kept};
 pub use server::{Options, Server};
 pub use snapshot::{Records, Snapshot, Source};
 pub use statistics::{Counts, Statistics};
-pub use upstreams::{Upstreams, kept};
+pub use upstreams::Upstreams;
 
 /// The address at which containers and the host reach this server, port 53: a VIP
 /// like any other, so no interface carries it (DC/OS used the same one).

@@ -29,7 +29,12 @@ const REST: Duration = Duration::from_millis(10);
 
 /// Queries of one connection that are answered at the same time; whoever sends more
 /// waits for answers.
-const PIPELINED: usize = 16;
+///
+/// An answer may have 64 KiB, and stays in memory until the client takes it: with the
+/// queued one and the one in hand, about half a mebibyte a connection.
+const PIPELINED: usize = 4;
+/// Answers that wait for those before them to be taken.
+const QUEUED: usize = 1;
 
 /// Room for connections.
 pub(crate) fn connections() -> Arc<Shares> {
@@ -76,7 +81,7 @@ pub(crate) async fn serve(listener: Arc<TcpListener>, connections: Arc<Shares>, 
 async fn converse(stream: TcpStream, source: IpAddr, desk: &Arc<Desk>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (reader, writer) = stream.into_split();
-    let (answers, outgoing) = mpsc::channel(PIPELINED);
+    let (answers, outgoing) = mpsc::channel(QUEUED);
     tokio::try_join!(
         listen(reader, source, desk, answers),
         speak(writer, outgoing)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::SERVICE_ADDRESS;
+use crate::{SERVICE_ADDRESS, kept};
 
 /// How many upstreams one query may ask (resolv.conf(5) allows as many).
 const MOST: usize = 3;
@@ -24,21 +24,13 @@ const STUBS: [IpAddr; 2] = [
 /// Where foreign names are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upstreams {
-    /// The `nameserver` lines of this file, port 53, read again whenever it changes; or
-    /// of its former self ([`kept`]) while that is there. Where they name nothing but
-    /// systemd-resolved on this host, its own upstreams are used: it may have been told
-    /// to ask us, and questions would circle.
+    /// The `nameserver` lines of this file, port 53, read again whenever it changes. If
+    /// they name us, those of its former self ([`kept`]) are used, if that is there.
+    /// Where they name systemd-resolved on this host, and that was told to ask us, its
+    /// other servers are used in its place: questions would circle.
     ResolvConf(PathBuf),
     /// These addresses.
     Fixed(Vec<SocketAddr>),
-}
-
-/// Where a resolv.conf is kept that was replaced by one which names this server.
-#[must_use]
-pub fn kept(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".before-sealane");
-    PathBuf::from(name)
 }
 
 /// The upstreams in use, with a memory of which ones failed.
@@ -119,15 +111,14 @@ impl Directory {
         let stamps = [&*kept, path, &*self.resolved].map(stamp);
         let mut reading = lock(&self.read);
         if stamps == [None; 3] || stamps != reading.stamps {
-            let path = if stamps[0].is_some() { &*kept } else { path };
-            let mut servers = servers(path);
-            let stubs = servers.iter().all(|server| STUBS.contains(&server.ip()));
-            if stubs && !servers.is_empty() && stamps[2].is_some() {
-                servers = self::servers(&self.resolved);
+            let mut found = servers(path);
+            // Without us in it, it is somebody else's by now, and so is what counts.
+            if stamps[0].is_some() && name_us(&found) {
+                found = servers(&kept);
             }
             *reading = Reading {
                 stamps,
-                servers: servers.into(),
+                servers: past_stubs(found, || servers(&self.resolved)).into(),
             };
         }
         Arc::clone(&reading.servers)
@@ -150,6 +141,27 @@ fn stamp(path: &Path) -> Stamp {
 fn servers(path: &Path) -> Vec<SocketAddr> {
     let text = std::fs::read(path).unwrap_or_default();
     parse(&String::from_utf8_lossy(&text))
+}
+
+fn name_us(servers: &[SocketAddr]) -> bool {
+    let us = IpAddr::V4(SERVICE_ADDRESS);
+    servers.iter().any(|it| it.ip().to_canonical() == us)
+}
+
+/// The servers, with those of systemd-resolved in its place if it was told to ask us.
+fn past_stubs(
+    mut servers: Vec<SocketAddr>,
+    resolved: impl FnOnce() -> Vec<SocketAddr>,
+) -> Vec<SocketAddr> {
+    let is_stub = |it: &SocketAddr| STUBS.contains(&it.ip());
+    if let Some(first) = servers.iter().position(is_stub) {
+        let behind = resolved();
+        if name_us(&behind) {
+            servers.retain(|it| !is_stub(it));
+            servers.splice(first..first, behind);
+        }
+    }
+    servers
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

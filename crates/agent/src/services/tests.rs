@@ -5,8 +5,6 @@ mod following;
 mod running;
 mod spanning;
 
-use std::collections::BTreeMap;
-
 use mesos::{ContainerInfo, ContainerType, DockerInfo, DockerNetwork, NetworkInfo};
 use model::{
     AppId, Command, Goal, NodeId, Protocol, Resources, Task, TaskId, TaskPort, TaskState,

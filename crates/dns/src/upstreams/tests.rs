@@ -87,6 +87,11 @@ fn a_file_that_names_us_and_the_one_before_it() {
     assert_eq!(directory.order(now), [address("10.0.0.3:53")]);
     fs::write(&target, "nameserver 10.0.0.44\n").unwrap();
     assert_eq!(directory.order(now), [address("10.0.0.44:53")]);
+    // Others wrote it since, and leave us out.
+    fs::write(&path, "nameserver 10.0.0.5\n").unwrap();
+    assert_eq!(directory.order(now), [address("10.0.0.5:53")]);
+    fs::write(&path, "nameserver 198.51.100.1\nnameserver 10.0.0.2\n").unwrap();
+    assert_eq!(directory.order(now), [address("10.0.0.44:53")]);
     fs::remove_file(kept(&path)).unwrap();
     assert_eq!(directory.order(now), [address("10.0.0.2:53")]);
 }
@@ -105,12 +110,23 @@ fn behind_systemd_resolved() {
         [address("127.0.0.53:53")],
         "it is not there"
     );
+    // It does not ask us, and may know more than its list tells: domains of links.
+    fs::write(&directory.resolved, "nameserver 10.0.0.2\n").unwrap();
+    assert_eq!(directory.order(now), [address("127.0.0.53:53")]);
     fs::write(
         &directory.resolved,
         "nameserver 198.51.100.1\nnameserver 10.0.0.2\n",
     )
     .unwrap();
     assert_eq!(directory.order(now), [address("10.0.0.2:53")]);
+    // Every stub circles, also behind others.
+    let mixed = "nameserver 10.0.0.9\nnameserver 127.0.0.53\nnameserver 127.0.0.54\n";
+    fs::write(&path, mixed).unwrap();
+    assert_eq!(
+        directory.order(now),
+        [address("10.0.0.9:53"), address("10.0.0.2:53")]
+    );
+    fs::write(&path, stub).unwrap();
     // It knows nobody but us.
     fs::write(&directory.resolved, "nameserver 198.51.100.1\n").unwrap();
     assert!(directory.order(now).is_empty());

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use tar::{Archive, EntryType, Header};
 
+pub(super) use self::path::DEEPEST;
+
 use self::extended::Extended;
 use self::path::{Place, place};
 use super::error::AppcError;
@@ -153,6 +155,7 @@ impl<'a> Lister<'a> {
             return Ok(());
         }
         let extended = std::mem::take(&mut self.extended);
+        let owner = (extended.uid, extended.gid);
         let name = extended
             .path
             .unwrap_or_else(|| header.path_bytes().into_owned());
@@ -176,7 +179,7 @@ impl<'a> Lister<'a> {
             Place::Manifest => return self.read_manifest(header, size, data),
             Place::Root(path) => path,
         };
-        let meta = meta(header).map_err(refuse)?;
+        let meta = meta(header, owner).map_err(refuse)?;
         let span = Span { offset, size };
         // Old archives mark a directory by its name alone.
         let slashed = name.ends_with(b"/");
@@ -222,16 +225,19 @@ impl<'a> Lister<'a> {
     }
 }
 
-fn meta(header: &Header) -> Result<Meta, String> {
+/// `owner` is what extended headers say of user and group.
+fn meta(header: &Header, owner: (Option<u64>, Option<u64>)) -> Result<Meta, String> {
     let broken = |error: std::io::Error| format!("has a broken header: {error}");
     let id = |id: std::io::Result<u64>| {
         let id = id.map_err(broken)?;
-        u32::try_from(id).map_err(|_| format!("belongs to {id}, which is no user or group"))
+        // The largest number is the kernel's word for leaving the owner as it is.
+        let known = u32::try_from(id).ok().filter(|id| *id != u32::MAX);
+        known.ok_or_else(|| format!("belongs to {id}, which is no user or group"))
     };
     Ok(Meta {
         mode: header.mode().map_err(broken)? & 0o7777,
-        uid: id(header.uid())?,
-        gid: id(header.gid())?,
+        uid: id(owner.0.map_or_else(|| header.uid(), Ok))?,
+        gid: id(owner.1.map_or_else(|| header.gid(), Ok))?,
         mtime: i64::try_from(header.mtime().map_err(broken)?).unwrap_or(0),
     })
 }

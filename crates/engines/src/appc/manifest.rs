@@ -5,6 +5,7 @@ use std::path::{Component, PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
+use super::listing::DEEPEST;
 use super::names::{Wanted, is_identifier, is_name};
 
 /// What an image says of itself; every rule of the specification holds.
@@ -307,6 +308,11 @@ fn relative(field: &str, text: &str) -> Result<PathBuf, String> {
             Component::CurDir => {}
             _ => return Err(wrong()),
         }
+    }
+    if path.iter().count() > DEEPEST {
+        return Err(format!(
+            "{field}: a path is more than {DEEPEST} directories deep"
+        ));
     }
     Ok(path)
 }

@@ -8,6 +8,7 @@
 //!
 //! Running it is not this module's business, nor is where it is written to.
 
+mod assembled;
 mod decompress;
 mod error;
 mod ingest;

@@ -18,7 +18,7 @@ use nix::unistd::{Gid, Uid, fchownat, linkat, symlinkat};
 use super::error::AppcError;
 use super::listing::{Meta, Span, read_at};
 use super::space;
-use super::tree::{Node, Tree};
+use super::tree::{IMPLIED, Node, Tree};
 
 /// Writes `tree` to `root`, which must be empty; files come from `archives`.
 ///
@@ -62,7 +62,7 @@ pub(super) fn render(root: &Path, archives: &[File], tree: &Tree) -> Result<(), 
     for (path, node) in tree.iter().rev() {
         if let Node::Directory(meta) = node {
             beneath
-                .finish_directory(path, *meta)
+                .finish_directory(path, meta.unwrap_or(IMPLIED))
                 .map_err(writing(path))?;
         }
     }

@@ -5,21 +5,20 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use hyper::StatusCode;
 use nix::fcntl::OFlag;
-use sha2::{Digest, Sha256};
 use tokio::sync::{OnceCell, OwnedMutexGuard};
 
+use super::assembled::{Assembled, Part};
 use super::error::AppcError;
 use super::limits::Limits;
-use super::manifest::Manifest;
 use super::names::Wanted;
 use super::store::{Kept, Store};
-use super::{listing, render, tree};
 use crate::fetch::{FetchError, Fetcher, Url};
-use crate::hex::hex;
 use crate::images::ImageOptions;
 use crate::progress::Progress;
 use crate::turns::Turns;
@@ -37,19 +36,16 @@ pub(crate) struct Appc {
     turns: Turns,
 }
 
-/// An image with all that lies below it.
-#[derive(Debug)]
-pub(crate) struct Assembled {
-    part: Part,
-    store: Store,
-    /// The same for the same files and no others.
-    pub(crate) key: String,
-}
-
-#[derive(Debug)]
-struct Part {
-    kept: Kept,
-    below: Vec<Part>,
+/// Where images may come from.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    /// Those that were fetched before.
+    Kept,
+    /// Directories and addresses as well, and only these unless `cached`.
+    Anywhere {
+        cached: bool,
+        progress: &'a Progress,
+    },
 }
 
 /// What a resolution has come across so far.
@@ -87,21 +83,34 @@ impl Appc {
         cached: bool,
         progress: &Progress,
     ) -> Result<Assembled, AppcError> {
-        let store = self.store().await?.clone();
-        let mut trail = Trail::default();
-        let part = self.part(wanted, cached, progress, &mut trail).await?;
-        let key = hex(&Sha256::digest(part.shape()));
-        Ok(Assembled { part, store, key })
+        let source = Source::Anywhere { cached, progress };
+        self.assemble(wanted, source).await
     }
 
-    /// Deletes archives that nobody has used for long, and tells the keys of root file
-    /// systems of which the same holds; [`Appc::forget`] those that are gone then.
+    /// The image, if it and its dependencies are on this node. Nothing is fetched.
+    pub(crate) async fn find(&self, wanted: &Wanted) -> Option<Assembled> {
+        self.assemble(wanted, Source::Kept).await.ok()
+    }
+
+    async fn assemble(&self, wanted: &Wanted, source: Source<'_>) -> Result<Assembled, AppcError> {
+        let store = self.store().await?.clone();
+        let mut trail = Trail::default();
+        let part = self.part(wanted, source, &mut trail).await?;
+        Ok(Assembled::new(part, store))
+    }
+
+    /// Deletes archives that nobody has used for long, and tells of which of the root file
+    /// systems the same holds, given their keys and when they were made;
+    /// [`Appc::forget`] those that are gone then.
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub(crate) async fn tidy(&self) -> Result<Vec<String>, AppcError> {
+    pub(crate) async fn tidy(
+        &self,
+        rendered: Vec<(String, SystemTime)>,
+    ) -> Result<Vec<String>, AppcError> {
         let store = self.store().await?.clone();
-        blocking(move || store.tidy()).await
+        blocking(move || store.tidy(&rendered)).await
     }
 
     /// A root file system is gone.
@@ -129,8 +138,7 @@ impl Appc {
     fn part<'a>(
         &'a self,
         wanted: &'a Wanted,
-        cached: bool,
-        progress: &'a Progress,
+        source: Source<'a>,
         trail: &'a mut Trail,
     ) -> BoxFuture<'a, Result<Part, AppcError>> {
         async move {
@@ -143,7 +151,7 @@ impl Appc {
                     trail.shown(&wanted.name)
                 )));
             }
-            let kept = self.kept(wanted, cached, progress).await?;
+            let kept = self.kept(wanted, source).await?;
             if trail.above.iter().any(|(id, _)| *id == kept.id) {
                 let shown = trail.shown(&wanted.name);
                 return Err(AppcError::Dependencies(format!(
@@ -153,7 +161,7 @@ impl Appc {
             trail.above.push((kept.id.clone(), wanted.name.clone()));
             let mut below = Vec::new();
             for dependency in &kept.manifest.dependencies {
-                let part = self.part(dependency, cached, progress, trail).await;
+                let part = self.part(dependency, source, trail).await;
                 below.push(part.map_err(|error| within(&dependency.name, error))?);
             }
             trail.above.pop();
@@ -162,16 +170,15 @@ impl Appc {
         .boxed()
     }
 
-    async fn kept(
-        &self,
-        wanted: &Wanted,
-        cached: bool,
-        progress: &Progress,
-    ) -> Result<Kept, AppcError> {
+    async fn kept(&self, wanted: &Wanted, source: Source<'_>) -> Result<Kept, AppcError> {
         let store = self.store().await?;
+        let cached = !matches!(source, Source::Anywhere { cached: false, .. });
         if cached && let Some(kept) = look(store, wanted).await? {
             return Ok(kept);
         }
+        let Source::Anywhere { progress, .. } = source else {
+            return Err(AppcError::NotFound("what is kept on this node".to_owned()));
+        };
         let path = wanted.path()?;
         let _turn = self.turns.take(&path).await;
         if cached && let Some(kept) = look(store, wanted).await? {
@@ -182,7 +189,8 @@ impl Appc {
     }
 
     /// Looks into each directory, then at each address; what has no such image is not a
-    /// failure while there is another place.
+    /// failure while there is another place. Any other failure ends it: whoever disturbs
+    /// the first address does not choose the second.
     async fn fetch(
         &self,
         store: &Store,
@@ -211,7 +219,12 @@ impl Appc {
                     let (store, wanted) = (store.clone(), wanted.clone());
                     return blocking(move || store.admit(archive, &wanted)).await;
                 }
-                Err(AppcError::Fetch(error)) => tried.push(format!("{url} ({error})")),
+                Err(AppcError::Fetch(error)) => {
+                    tried.push(format!("{url} ({error})"));
+                    if !is_missing(&error) {
+                        break;
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -261,64 +274,15 @@ impl Trail {
     }
 }
 
-impl Part {
-    /// Ids with brackets around what is below: whole hashes, so no two shapes look alike.
-    fn shape(&self) -> String {
-        let below: String = self.below.iter().map(Part::shape).collect();
-        format!("{}({below})", self.kept.id)
-    }
-
-    /// The files of an image over those of its dependencies, as the specification orders
-    /// them, and only those that it lets through.
-    fn tree(&self, store: &Store, archives: &mut Vec<File>) -> Result<tree::Tree, AppcError> {
-        let mut all = tree::Tree::new();
-        for part in &self.below {
-            tree::merge(&mut all, part.tree(store, archives)?, &Default::default());
-        }
-        let archive = store.open_archive(&self.kept)?;
-        let listing = listing::list(&archive, store.limits())?;
-        if listing.left_out > 0 {
-            let (image, count) = (&self.kept.manifest.name, listing.left_out);
-            tracing::info!(image, count, "device nodes and pipes are left out");
-        }
-        tree::overlay(&mut all, tree::layer(archives.len(), &listing)?);
-        archives.push(archive);
-        tree::keep(&mut all, &self.kept.manifest.whitelist);
-        let limit = store.limits().entries;
-        if all.len() > limit {
-            return Err(AppcError::Dependencies(format!(
-                "together they have more than {limit} files"
-            )));
-        }
-        Ok(all)
-    }
-}
-
-impl Assembled {
-    /// Notes that its root file system is used now.
-    pub(crate) fn note_use(&self) {
-        self.store.note_use(&self.key);
-    }
-
-    /// What the image says of itself; what dependencies say does not count.
-    pub(crate) fn manifest(&self) -> &Manifest {
-        &self.part.kept.manifest
-    }
-
-    /// Writes the root file system to an empty directory. Blocks.
-    ///
-    /// # Errors
-    /// When an archive changed, or the disk does not take it.
-    pub(crate) fn render(&self, root: &Path) -> Result<(), AppcError> {
-        let mut archives = Vec::new();
-        let mut tree = self.part.tree(&self.store, &mut archives)?;
-        tree::ensure_directory(&mut tree, Path::new(""));
-        let points = self.manifest().app.iter().flat_map(|app| &app.mount_points);
-        for point in points {
-            tree::ensure_directory(&mut tree, &point.path);
-        }
-        render::render(root, &archives, &tree)
-    }
+/// Whether a server says that it has no such file; storages say 403 for that.
+fn is_missing(error: &FetchError) -> bool {
+    let FetchError::Status { status, .. } = error else {
+        return false;
+    };
+    matches!(
+        *status,
+        StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::FORBIDDEN
+    )
 }
 
 async fn look(store: &Store, wanted: &Wanted) -> Result<Option<Kept>, AppcError> {

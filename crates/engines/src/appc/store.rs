@@ -5,7 +5,8 @@
 //! left behind, and are deleted when the store is opened: it belongs to one daemon.
 //! An archive's own time is when it was kept, its manifest's when it was last used, and
 //! `<key>.rendered` has the time at which a root file system was. What nobody has used
-//! for a month goes.
+//! for a month goes. `<hash of a path>.latest` has the id of the archive that this path of
+//! simple discovery led to: without a version, it is the path that says what is wanted.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,7 +14,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest, Sha512};
+use sha2::{Digest, Sha256, Sha512};
 use tempfile::NamedTempFile;
 
 use super::error::AppcError;
@@ -29,6 +30,8 @@ use crate::hex::hex;
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Extension of the notes on root file systems.
 const RENDERED: &str = "rendered";
+/// Extension of the notes on where paths without a version led.
+const LATEST: &str = "latest";
 /// Beginning of the names of files that are being written.
 const TEMPORARY: &str = "tmp-";
 
@@ -63,7 +66,8 @@ impl Store {
             .map_err(doing("make"))?;
         for entry in fs::read_dir(&dir).map_err(doing("read"))? {
             let path = entry.map_err(doing("read"))?.path();
-            if !is_whole(&path) && key_of(&path).is_none() {
+            let is_note = key_of(&path, RENDERED).is_some() || key_of(&path, LATEST).is_some();
+            if !is_whole(&path) && !is_note {
                 tracing::info!(path = %path.display(), "deleting what an interrupted download left");
                 fs::remove_file(&path).map_err(doing("clean"))?;
             }
@@ -84,18 +88,32 @@ impl Store {
         &self.limits
     }
 
-    /// A kept image that is what is wanted; of several, the one kept last.
+    /// A kept image that is what is wanted; of several, the one kept last. Without a
+    /// version or an id, it is what was last found where such an image is looked for.
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// When the directory cannot be read, or no such image can be looked for.
     pub(crate) fn find(&self, wanted: &Wanted) -> Result<Option<Kept>, AppcError> {
         let reading = || AppcError::io(format!("read {}", self.dir.display()));
+        let latest = if wanted.id.is_some() || wanted.labels.contains_key("version") {
+            None
+        } else {
+            let note = self.latest(wanted)?;
+            let Ok(id) = fs::read_to_string(&note) else {
+                return Ok(None);
+            };
+            touch(&note);
+            Some(id)
+        };
         let mut found = None;
         for entry in fs::read_dir(&self.dir).map_err(reading())? {
             let path = entry.map_err(reading())?.path();
             let (Some(id), true) = (id_of(&path, "json"), is_whole(&path)) else {
                 continue;
             };
+            if latest.as_ref().is_some_and(|latest| *latest != id) {
+                continue;
+            }
             let Some(manifest) = fs::read(&path).ok().and_then(|it| manifest::read(&it).ok())
             else {
                 continue;
@@ -134,29 +152,40 @@ impl Store {
         let _ = fs::remove_file(self.note(key));
     }
 
-    /// Deletes archives that nobody has used for long, and tells the keys of root file
-    /// systems of which the same holds.
+    /// Deletes archives that nobody has used for long, and tells of which of the root file
+    /// systems the same holds, given their keys and when they were made.
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub(crate) fn tidy(&self) -> Result<Vec<String>, AppcError> {
+    pub(crate) fn tidy(&self, rendered: &[(String, SystemTime)]) -> Result<Vec<String>, AppcError> {
         let reading = || AppcError::io(format!("read {}", self.dir.display()));
-        let mut keys = Vec::new();
         for entry in fs::read_dir(&self.dir).map_err(reading())? {
             let path = entry.map_err(reading())?.path();
-            let age = modified(&path).and_then(|time| time.elapsed().ok());
-            if age.is_none_or(|age| age < UNUSED) {
+            let whose = key_of(&path, RENDERED);
+            if whose.is_some_and(|key| rendered.iter().any(|(known, _)| *known == key)) {
                 continue;
             }
-            keys.extend(key_of(&path));
-            if id_of(&path, "json").is_some() {
+            // A note on what is gone already.
+            if !is_whole(&path) && modified(&path).is_some_and(is_long_ago) {
+                let _ = fs::remove_file(&path);
+                continue;
+            }
+            if id_of(&path, "json").is_some() && modified(&path).is_some_and(is_long_ago) {
                 tracing::info!(path = %path.display(), "deleting an image that nobody uses");
                 // Whoever has it open reads on.
                 let _ = fs::remove_file(path.with_extension("aci"));
                 let _ = fs::remove_file(&path);
             }
         }
-        Ok(keys)
+        let unused = rendered
+            .iter()
+            .filter(|(key, made)| is_long_ago(modified(&self.note(key)).unwrap_or(*made)));
+        Ok(unused.map(|(key, _)| key.clone()).collect())
+    }
+
+    fn latest(&self, wanted: &Wanted) -> Result<PathBuf, AppcError> {
+        let key = hex(&Sha256::digest(wanted.path()?));
+        Ok(self.dir.join(key).with_extension(LATEST))
     }
 
     fn note(&self, key: &str) -> PathBuf {
@@ -176,7 +205,7 @@ impl Store {
         }
         let listing = listing::list(ingested.file.as_file(), &self.limits)?;
         // Contradictions are found before anybody relies on the image.
-        tree::layer(0, &listing)?;
+        tree::layer(0, &listing, &self.limits)?;
         let manifest = manifest::read(&listing.manifest).map_err(AppcError::Manifest)?;
         fits_here(&manifest)?;
         if !wanted.fits(&manifest.name, &id, &manifest.labels) {
@@ -200,6 +229,13 @@ impl Store {
             .persist(&archive)
             .map_err(persisted)
             .map_err(writing())?;
+        if !wanted.labels.contains_key("version") {
+            let text = self.temporary()?;
+            fs::write(text.path(), &id).map_err(writing())?;
+            text.persist(self.latest(wanted)?)
+                .map_err(persisted)
+                .map_err(writing())?;
+        }
         Ok(Kept {
             id,
             manifest,
@@ -247,11 +283,13 @@ fn id_of(path: &Path, extension: &str) -> Option<String> {
     is_hash.then(|| id.to_owned())
 }
 
-/// The key of the root file system that a note is about.
-fn key_of(path: &Path) -> Option<String> {
-    let is_note = path
-        .extension()
-        .is_some_and(|extension| extension == RENDERED);
+fn is_long_ago(time: SystemTime) -> bool {
+    time.elapsed().is_ok_and(|age| age >= UNUSED)
+}
+
+/// The key in the name of a note with this extension.
+fn key_of(path: &Path, extension: &str) -> Option<String> {
+    let is_note = path.extension().is_some_and(|it| it == extension);
     let key = path.file_stem()?.to_str()?;
     let is_hash = key.len() == 64 && key.chars().all(|c| c.is_ascii_hexdigit());
     (is_note && is_hash).then(|| key.to_owned())

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::error::AppcError;
+use super::limits::Limits;
 use super::listing::{Listing, Meta, Span, What};
 
 /// An entry of this prefix hides what lower images have under the rest of its name, as in
@@ -20,7 +21,7 @@ const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// Permissions of directories that no archive has an entry for.
-const IMPLIED: Meta = Meta {
+pub(super) const IMPLIED: Meta = Meta {
     mode: 0o755,
     uid: 0,
     gid: 0,
@@ -30,7 +31,8 @@ const IMPLIED: Meta = Meta {
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Node {
-    Directory(Meta),
+    /// Without an entry of its own, it leaves alone what another image has there.
+    Directory(Option<Meta>),
     /// Bytes of an archive, by its number. Two paths with the same bytes of the same
     /// archive are one file with two names.
     File(usize, Span, Meta),
@@ -44,8 +46,8 @@ pub(super) type Tree = BTreeMap<PathBuf, Node>;
 #[derive(Debug, Default)]
 pub(super) struct Layer {
     tree: Tree,
-    /// Directories without an entry of their own: a lower image's permissions stay.
-    implied: BTreeSet<PathBuf>,
+    /// Bytes of the paths of implied directories.
+    names: usize,
     hidden: Vec<PathBuf>,
     emptied: Vec<PathBuf>,
 }
@@ -53,8 +55,12 @@ pub(super) struct Layer {
 /// Sorts an archive's entries; `archive` is its number.
 ///
 /// # Errors
-/// When entries contradict each other.
-pub(super) fn layer(archive: usize, listing: &Listing) -> Result<Layer, AppcError> {
+/// When entries contradict each other, or imply more than an image may have.
+pub(super) fn layer(
+    archive: usize,
+    listing: &Listing,
+    limits: &Limits,
+) -> Result<Layer, AppcError> {
     let mut layer = Layer::default();
     for entry in &listing.entries {
         let path = &entry.path;
@@ -63,7 +69,7 @@ pub(super) fn layer(archive: usize, listing: &Listing) -> Result<Layer, AppcErro
             continue;
         }
         let node = match &entry.what {
-            What::Directory => Node::Directory(entry.meta),
+            What::Directory => Node::Directory(Some(entry.meta)),
             What::File(span) => Node::File(archive, *span, entry.meta),
             What::Symlink(target) => Node::Symlink(target.clone(), entry.meta),
             What::HardLink(target) => match layer.tree.get(target) {
@@ -81,15 +87,20 @@ pub(super) fn layer(archive: usize, listing: &Listing) -> Result<Layer, AppcErro
         }
         layer.imply_parents(path).map_err(refuse)?;
         let is_directory = matches!(node, Node::Directory(_));
-        let known = layer.tree.insert(path.clone(), node);
-        let was_implied = layer.implied.remove(path);
-        match known {
+        match layer.tree.insert(path.clone(), node) {
             None => {}
-            Some(_) if was_implied && is_directory => {}
-            Some(_) if was_implied => {
+            Some(Node::Directory(None)) if is_directory => {}
+            Some(Node::Directory(None)) => {
                 return Err(refuse("has others below it and is no directory"));
             }
             Some(_) => return Err(refuse("is there twice")),
+        }
+        // One entry implies hundreds of directories, so this is not left to the end.
+        if layer.tree.len() > limits.entries || layer.names > limits.names {
+            return Err(AppcError::Archive(format!(
+                "with the directories that lead to them it has more than {} entries, or more than {} bytes of names",
+                limits.entries, limits.names
+            )));
         }
     }
     Ok(layer)
@@ -121,9 +132,8 @@ impl Layer {
                 Some(Node::Symlink(..)) => return Err("leads through a symbolic link"),
                 Some(Node::File(..)) => return Err("leads through a file"),
                 None => {
-                    self.tree
-                        .insert(parent.to_owned(), Node::Directory(IMPLIED));
-                    self.implied.insert(parent.to_owned());
+                    self.names += parent.as_os_str().len();
+                    self.tree.insert(parent.to_owned(), Node::Directory(None));
                 }
             }
         }
@@ -139,19 +149,14 @@ pub(super) fn overlay(tree: &mut Tree, layer: Layer) {
     for path in &layer.emptied {
         remove(tree, path, false);
     }
-    let Layer {
-        tree: upper,
-        implied,
-        ..
-    } = layer;
-    merge(tree, upper, &implied);
+    merge(tree, layer.tree);
 }
 
 /// Lays one tree over another.
-pub(super) fn merge(tree: &mut Tree, upper: Tree, implied: &BTreeSet<PathBuf>) {
+pub(super) fn merge(tree: &mut Tree, upper: Tree) {
     for (path, node) in upper {
         match (tree.get(&path), &node) {
-            (Some(Node::Directory(_)), Node::Directory(_)) if implied.contains(&path) => continue,
+            (Some(Node::Directory(_)), Node::Directory(None)) => continue,
             (Some(Node::Directory(_)), Node::File(..) | Node::Symlink(..)) => {
                 remove(tree, &path, false);
             }
@@ -188,7 +193,7 @@ pub(super) fn ensure_directory(tree: &mut Tree, path: &Path) {
     tree.extend(
         missing
             .into_iter()
-            .map(|path| (path, Node::Directory(IMPLIED))),
+            .map(|path| (path, Node::Directory(None))),
     );
 }
 

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::client::{Absent, Client};
 use crate::EngineError;
-use manifest::{Config, Descriptor, Document, Manifest};
+use manifest::{Config, Descriptor, Document, Manifest, is_digest};
 
 pub(super) use manifest::RunConfig;
 #[cfg(test)]
@@ -75,6 +75,14 @@ impl Image {
                 "its manifest has {} layers and its configuration {}",
                 manifest.layers.len(),
                 config.rootfs.diff_ids.len()
+            )));
+        }
+        // They name snapshots, and not all snapshots are layers.
+        let odd = config.rootfs.diff_ids.iter().find(|id| !is_digest(id));
+        if let Some(odd) = odd {
+            let shown: String = odd.escape_debug().take(100).collect();
+            return Err(broken(format!(
+                "its configuration names a layer '{shown}', which is no sha256 digest"
             )));
         }
         Ok(Some(Self {

@@ -1,7 +1,7 @@
 //! Leases: what is made under one stays until something refers to it.
 
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use containerd_client::services::v1::{CreateRequest, DeleteRequest};
 
@@ -9,20 +9,23 @@ use super::client::{Absent, Client, ENGINE};
 use super::time;
 use crate::EngineError;
 
-/// Work that takes longer has lost its daemon; its parts may go then.
-const MILLIS: i64 = 60 * 60 * 1000;
+/// Work that takes longer has lost its daemon; its parts may go then. A large image comes
+/// slowly over a thin line.
+const LASTS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A lease of containerd.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Lease {
     id: String,
     client: Client,
+    taken: Instant,
 }
 
 impl Lease {
     /// Takes one; `purpose` is part of its name.
     pub(super) async fn take(client: &Client, purpose: &str) -> Result<Self, EngineError> {
-        let expires = time::now().plus_millis(MILLIS).to_string();
+        let millis = i64::try_from(LASTS.as_millis()).unwrap_or(i64::MAX);
+        let expires = time::now().plus_millis(millis).to_string();
         let request = CreateRequest {
             id: format!("sealane-{purpose}-{}", unique()),
             labels: HashMap::from([("containerd.io/gc.expire".to_owned(), expires)]),
@@ -38,7 +41,13 @@ impl Lease {
                 detail: "it has no id".to_owned(),
             })?;
         let client = client.with_lease(&id);
-        Ok(Self { id, client })
+        let taken = Instant::now();
+        Ok(Self { id, client, taken })
+    }
+
+    /// Whether most of its time is left.
+    pub(super) fn is_young(&self) -> bool {
+        self.taken.elapsed() < LASTS / 2
     }
 
     /// The connection that makes things under it.

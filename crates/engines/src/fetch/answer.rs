@@ -7,7 +7,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::{FetchError, SILENCE, Url, broken, silence};
 
 /// What of an error's page is shown.
@@ -35,6 +37,7 @@ impl Drop for Connection {
 pub(crate) struct Answer {
     url: Url,
     response: Response<Incoming>,
+    pace: Pace,
     _connection: Connection,
 }
 
@@ -43,8 +46,14 @@ impl Answer {
         Self {
             url,
             response,
+            pace: Pace::default(),
             _connection: connection,
         }
+    }
+
+    /// Who answered, which after redirections is another than was asked.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
     }
 
     /// Its code.
@@ -69,22 +78,30 @@ impl Answer {
     /// The next part of the body; `None` at its end.
     ///
     /// # Errors
-    /// When the connection breaks or falls silent.
+    /// When the connection breaks, falls silent or is far too slow.
     pub(crate) async fn part(&mut self) -> Result<Option<Bytes>, FetchError> {
         loop {
-            let frame = tokio::time::timeout(SILENCE, self.response.body_mut().frame()).await;
-            match frame {
+            let left = self.pace.left();
+            let begun = Instant::now();
+            let frame = self.response.body_mut().frame();
+            match tokio::time::timeout(left.min(SILENCE), frame).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(frame))) => {
-                    if let Ok(part) = frame.into_data() {
+                    let part = frame.into_data().unwrap_or_default();
+                    self.pace.came(part.len() as u64, begun.elapsed());
+                    if !part.is_empty() {
                         return Ok(Some(part));
                     }
                 }
                 Ok(Some(Err(error))) => return Err(broken(&self.url, &error)),
                 Err(_) => {
+                    let silent = left >= SILENCE;
                     return Err(FetchError::Broken {
                         host: self.url.host().to_owned(),
-                        detail: silence(SILENCE),
+                        detail: match silent {
+                            true => silence(SILENCE),
+                            false => Pace::too_slow(),
+                        },
                     });
                 }
             }

@@ -1,9 +1,11 @@
 //! Fetching over HTTP and HTTPS: what images of every kind come by.
 //!
 //! A connection a request: images are few and large. Whoever answers is a stranger, so
-//! everything has a bound: time to connect, time without a byte, redirections, bytes.
+//! everything has a bound: time to connect, time without a byte, pace,
+//! redirections, bytes.
 
 mod answer;
+mod pace;
 mod tls;
 mod url;
 
@@ -245,4 +247,4 @@ pub(crate) fn is_loopback(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use super::*;
 
 /// Answers every request with `answer` and passes it on.
-fn server(answer: String) -> (SocketAddr, Receiver<String>) {
+pub(crate) fn server(answer: String) -> (SocketAddr, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (asked, requests) = channel();

@@ -74,8 +74,7 @@ impl FromStr for Url {
     type Err = FetchError;
 
     fn from_str(text: &str) -> Result<Self, FetchError> {
-        let shown: String = text.escape_debug().take(300).collect();
-        let wrong = || FetchError::Address(shown.clone());
+        let wrong = || FetchError::Address(shown(text));
         let uri: Uri = text.parse().map_err(|_| wrong())?;
         let secure = match uri.scheme_str() {
             Some("http") => false,
@@ -110,6 +109,18 @@ impl fmt::Display for Url {
         let path = self.target.split('?').next().unwrap_or_default();
         write!(f, "{scheme}://{}{path}", self.host)
     }
+}
+
+/// What is no address, without what may be a password or a key in it.
+fn shown(text: &str) -> String {
+    let is_scheme = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric());
+    let parts = text.split_once("://").filter(|(it, _)| is_scheme(it));
+    let (scheme, rest) = parts.map_or((None, text), |(scheme, rest)| (Some(scheme), rest));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let scheme = scheme.map(|it| format!("{it}://")).unwrap_or_default();
+    let text = scheme + rest;
+    text.escape_debug().take(300).collect()
 }
 
 /// The host of `host:port`, an IPv6 address without brackets.
@@ -164,6 +175,19 @@ mod tests {
             "http://:80/",
         ] {
             assert!(bad.parse::<Url>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_shown_without_secrets() {
+        for (text, said) in [
+            ("http://u:pw@a/b?key=1", "'http://a/b'"),
+            ("http://u:p w?@a/", "'http://a/'"),
+            ("nowhere?token=pw", "'nowhere'"),
+            ("u:pw@x://y", "'x://y'"),
+        ] {
+            let error = text.parse::<Url>().unwrap_err().to_string();
+            assert!(error.starts_with(said) && !error.contains("pw"), "{error}");
         }
     }
 

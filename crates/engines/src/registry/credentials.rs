@@ -78,11 +78,10 @@ fn unusable(file: &Path, detail: String) -> RegistryError {
 fn read(json: &[u8], registry: &str) -> Result<Option<Login>, String> {
     let file: File = serde_json::from_slice(json)
         .map_err(|error| format!("line {} is not as docker login writes it", error.line()))?;
-    let entry = file
-        .auths
-        .iter()
-        .find(|(key, _)| host(key) == registry_host(registry));
-    let Some((_, entry)) = entry.filter(|(_, entry)| !entry.is_empty()) else {
+    let entries = file.auths.iter().filter(|(_, entry)| !entry.is_empty());
+    let fitting = entries.filter_map(|(key, entry)| Some((rank(key, registry)?, key, entry)));
+    let best = fitting.min_by_key(|(rank, key, _)| (*rank, *key));
+    let Some((_, _, entry)) = best else {
         if let Some(helper) = file.cred_helpers.get(registry) {
             return Err(format!(
                 "the helper '{helper}' keeps those for {registry}, and helpers are not supported; use 'auths'"
@@ -114,18 +113,23 @@ impl Entry {
     }
 }
 
-/// Docker's hub is known by an address of times past.
-fn registry_host(registry: &str) -> &str {
-    match registry {
-        "docker.io" => "index.docker.io",
-        other => other,
-    }
-}
+/// The key under which Docker's hub is stored.
+const HUB: &str = "https://index.docker.io/v1/";
 
-/// Older files have whole addresses as keys.
-fn host(key: &str) -> &str {
+/// How well a key of the file stands for a registry, the least first; `None` when it is
+/// about something else. Docker stores a registry by its host, and the hub by an address.
+/// Older files have other registries' addresses as well. What is stored for a path below
+/// one, such as the hub's `/v1/access-token`, is nothing to log in with.
+fn rank(key: &str, registry: &str) -> Option<u8> {
+    let is_hub = registry == "docker.io";
+    if key == if is_hub { HUB } else { registry } {
+        return Some(0);
+    }
     let rest = key.split_once("://").map_or(key, |(_, rest)| rest);
-    registry_host(rest.split('/').next().unwrap_or_default())
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let same = host == registry || is_hub && host == "index.docker.io";
+    let whole = matches!(path.trim_end_matches('/'), "" | "v1" | "v2");
+    (same && whole).then_some(1)
 }
 
 #[cfg(test)]
@@ -167,6 +171,44 @@ mod tests {
                 .basic(),
             "Basic Ym9iOnB3"
         );
+    }
+
+    #[test]
+    fn the_key_that_docker_writes_goes_first() {
+        let user = |keys: &[&str], registry: &str| {
+            let entry = |key: &&str| (*key).to_owned();
+            let auths: serde_json::Map<_, _> = keys
+                .iter()
+                .map(|key| {
+                    (
+                        entry(key),
+                        serde_json::json!({"username": key, "password": "x"}),
+                    )
+                })
+                .collect();
+            let file = serde_json::json!({"auths": auths}).to_string();
+            read(file.as_bytes(), registry).unwrap().map(|it| it.user)
+        };
+        let hub = "https://index.docker.io/v1/";
+        let token = "https://index.docker.io/v1/access-token";
+        for (keys, registry, found) in [
+            (&[token, hub, "docker.io"] as &[_], "docker.io", Some(hub)),
+            (&[token], "docker.io", None),
+            (&["docker.io"], "docker.io", Some("docker.io")),
+            (
+                &["https://a.example/v1/", "a.example"],
+                "a.example",
+                Some("a.example"),
+            ),
+            (
+                &["https://a.example/v1/"],
+                "a.example",
+                Some("https://a.example/v1/"),
+            ),
+            (&["a.example/group", "b.example"], "a.example", None),
+        ] {
+            assert_eq!(user(keys, registry).as_deref(), found, "{keys:?}");
+        }
     }
 
     #[test]

@@ -189,7 +189,9 @@ impl Repository {
     ) -> Result<Answer, RegistryError> {
         let known = self.known().clone();
         let answer = self.ask(path, headers, known).await?;
-        if answer.status() != StatusCode::UNAUTHORIZED {
+        // Credentials go to where a challenge says, so only the registry's own are heeded.
+        let own = answer.url().is_same_place(&self.name.url(path)?);
+        if answer.status() != StatusCode::UNAUTHORIZED || !own {
             return self.judged(answer, path, "anybody").await;
         }
         let challenges: Vec<_> = answer
@@ -328,3 +330,6 @@ fn kind(bytes: &[u8], header: &str) -> Result<String, RegistryError> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ pub(super) enum HostDnsError {
     )]
     Silent,
     /// systemd-resolved did not take it.
-    #[error("systemd-resolved was not reloaded, so all is as before: {0}")]
+    #[error("systemd-resolved did not take it, so all is as before: {0}")]
     Reload(String),
 }
 
@@ -107,7 +107,8 @@ fn enable(change: &DnsChange) -> Result<String, HostDnsError> {
     if ours && !change.force && !probe::answers() {
         return Err(HostDnsError::Silent);
     }
-    let way = if resolved::resolves(root) {
+    let _lock = sealed::lock(root)?;
+    let way = if resolved::resolves(root, ours) {
         Way::Resolved
     } else {
         Way::ResolvConf
@@ -126,6 +127,7 @@ fn enable(change: &DnsChange) -> Result<String, HostDnsError> {
 /// Undoes both ways: the host may resolve names in another way than it did.
 fn disable(change: &DnsChange) -> Result<String, HostDnsError> {
     let root = &change.place.root;
+    let _lock = sealed::lock(root)?;
     let did = [
         resolved::disable(root, change.force, is_this_host(root))?,
         resolv_conf::disable(root, change.force)?,

@@ -63,7 +63,7 @@ impl Parts {
         let misconfigured = virtual_networks::ensure(config, &records, &directories).await?;
         let mirror = Mirror::start(records.clone());
         let node = node(config, &directories).await?;
-        let (names, clients) = (no_names(), Arc::default());
+        let (names, clients) = (no_names(config, &records).await?, Arc::default());
         let dns = bind_dns(config, &node, &names, &clients);
         let host_ports = host_ports(&directories);
         let networks = networks(config, &directories, &host_ports)?;
@@ -91,9 +91,7 @@ impl Parts {
             own_ports: config.ports.enforce,
             node: node.clone(),
         });
-        if let Some(fabric) = &agent.view().fabric {
-            fabric.guarded_by(Arc::new(agent.view().guard()));
-        }
+        guard_links(&agent);
         let leader = leader(config, &records, &mirror);
         let listeners = serve::Listeners::bind(config.api.listen, &socket(config)).await?;
         let views = NodeViews {
@@ -196,9 +194,18 @@ async fn records(directories: &Directories) -> anyhow::Result<Records> {
     Ok(Records::new(Arc::new(store)))
 }
 
-/// Names before anything is known of them.
-fn no_names() -> Arc<ArcSwap<dns::Snapshot>> {
-    Arc::new(ArcSwap::from_pointee(dns::Snapshot::awaiting()))
+/// Names before anything is known of them. Which addresses are named here alone is
+/// known from the first question on: those of private networks are nobody else's business.
+async fn no_names(
+    config: &Config,
+    records: &Records,
+) -> anyhow::Result<Arc<ArcSwap<dns::Snapshot>>> {
+    let state = records.state().await?;
+    let subnets = state.networks.values().flat_map(|it| &it.subnets);
+    let networks = subnets.map(|it| it.net).chain(config.vips.networks());
+    let mut names = dns::Snapshot::awaiting();
+    names.set_ranges(networks.collect());
+    Ok(Arc::new(ArcSwap::from_pointee(names)))
 }
 
 /// Listens to CNI plugins. The DNS server's address, which their containers are told, is
@@ -230,6 +237,14 @@ fn answers_at(server: &dns::Server) -> Option<SocketAddr> {
 fn api_port(config: &Config) -> Option<u16> {
     let listen = config.api.listen;
     (!listen.ip().is_loopback() && listen.port() != 0).then_some(listen.port())
+}
+
+/// Has groups stand before each link of a virtual network.
+fn guard_links(agent: &Agent) {
+    let view = agent.view();
+    if let Some(fabric) = &view.fabric {
+        fabric.guarded_by(Arc::new(view.guard()));
+    }
 }
 
 /// What there is to show of a datapath that runs.

@@ -1,7 +1,7 @@
 //! `sealane uninstall`: takes everything out of the kernel that a daemon put there.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use datapath::Datapath;
@@ -17,8 +17,16 @@ use super::{Config, host};
 /// holds the apps.
 ///
 /// # Errors
-/// When a daemon still runs with this state, or something cannot be removed.
+/// When this host's own programs were told to ask the resolver, a daemon still runs with
+/// this state, or something cannot be removed.
 pub(crate) async fn uninstall(config: &Config) -> anyhow::Result<()> {
+    if let Some(file) = asked_by(Path::new("/")) {
+        bail!(
+            "this host finds names through Sealane ({} says so), and would find none when it is \
+             gone; run `sealane dns disable` first",
+            file.display()
+        );
+    }
     // Pins are found by what is in there, so an empty one made now would hide them.
     let owned = config.datapath.pins.as_os_str().is_empty();
     if owned && config.state_dir != Config::default().state_dir && !config.state_dir.exists() {
@@ -70,6 +78,17 @@ async fn remove_networks(directories: &Directories) -> anyhow::Result<()> {
     }
 }
 
+/// The file that tells that this host's own programs ask the resolver, if they do.
+fn asked_by(root: &Path) -> Option<PathBuf> {
+    let resolv_conf = root.join("etc/resolv.conf");
+    let text = std::fs::read(&resolv_conf).unwrap_or_default();
+    if text.starts_with(dns::HEADING.as_bytes()) {
+        return Some(resolv_conf);
+    }
+    let drop_in = root.join(dns::RESOLVED_DROP_IN);
+    drop_in.exists().then_some(drop_in)
+}
+
 /// Removes a cgroup if nothing is in it any more.
 fn remove_empty(cgroup: &Path) -> anyhow::Result<()> {
     match std::fs::remove_dir(cgroup) {
@@ -78,5 +97,32 @@ fn remove_empty(cgroup: &Path) -> anyhow::Result<()> {
             ErrorKind::NotFound | ErrorKind::ResourceBusy | ErrorKind::DirectoryNotEmpty => Ok(()),
             _ => Err(error).with_context(|| format!("{} could not be removed", cgroup.display())),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_asks_us_is_known_by_its_files() {
+        let site = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = site.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        assert_eq!(asked_by(site.path()), None);
+        put("etc/resolv.conf", "nameserver 198.51.100.1\n");
+        assert_eq!(
+            asked_by(site.path()),
+            None,
+            "by hand, perhaps of a container"
+        );
+        let drop_in = put(dns::RESOLVED_DROP_IN, "[Resolve]\n");
+        assert_eq!(asked_by(site.path()), Some(drop_in));
+        let ours = put("etc/resolv.conf", &format!("{}; x\n", dns::HEADING));
+        assert_eq!(asked_by(site.path()), Some(ours));
     }
 }

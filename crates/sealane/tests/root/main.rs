@@ -17,6 +17,7 @@ mod definitions;
 mod discovery;
 mod environment;
 mod faults;
+mod groups;
 mod health;
 mod install;
 mod lab;

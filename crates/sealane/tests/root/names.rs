@@ -185,7 +185,8 @@ fn a_resolver_that_does_not_answer_is_not_enabled() {
     assert_eq!(told, "69\nresolv.conf\nnameserver 127.0.0.9\n");
 }
 
-/// Where systemd-resolved answers, it is told, and told to read that.
+/// Where systemd-resolved answers, it is told, told to read that, and asked whether it did.
+/// A dnsmasq stands for it, and a script for systemctl.
 #[test]
 fn systemd_resolved_is_told_to_reload() {
     let lab = Lab::new("resolved", With::Native).unwrap();
@@ -195,18 +196,27 @@ fn systemd_resolved_is_told_to_reload() {
     }
     std::fs::write(files.join("etc/resolv.conf"), "nameserver 127.0.0.53\n").unwrap();
     let log = files.join("log");
+    let drop_in = files.join("etc/systemd/resolved.conf.d/sealane.conf");
     let systemctl = |result: u8| {
         let text = format!(
-            "#!/bin/sh\necho \"$@\" >> {}\nexit {result}\n",
-            log.display()
+            "#!/bin/sh\necho \"$@\" >> {log}\n[ $1 = is-active ] && exit 0\n\
+             list={files}/run/systemd/resolve/resolv.conf\n\
+             echo nameserver 10.0.0.2 > $list\n\
+             [ -e {drop_in} ] && echo nameserver 198.51.100.1 >> $list\nexit {result}\n",
+            log = log.display(),
+            files = files.display(),
+            drop_in = drop_in.display(),
         );
         let path = files.join("bin/systemctl");
         std::fs::write(&path, text).unwrap();
         run(std::process::Command::new("chmod").arg("755").arg(&path)).unwrap();
     };
-    let shell = |words: &str| {
+    let shell = |words: &str, server: &str| {
         let script = format!(
             "mount --bind {files}/etc /etc; mount --bind {files}/run/systemd /run/systemd
+             dnsmasq --keep-in-foreground --conf-file=/dev/null --user= --no-resolv \
+               --no-hosts --bind-interfaces --listen-address=127.0.0.53 --server={server} &
+             trap 'kill '$! EXIT
              export PATH={files}/bin:$PATH; {sealane} dns {words} 2>&1; echo $?",
             files = files.display(),
             sealane = env!("CARGO_BIN_EXE_sealane"),
@@ -215,9 +225,8 @@ fn systemd_resolved_is_told_to_reload() {
         shell.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
         run(&mut shell).unwrap()
     };
-    let drop_in = files.join("etc/systemd/resolved.conf.d/sealane.conf");
     systemctl(1);
-    let told = shell("enable");
+    let told = shell("enable", "198.51.100.1");
     assert!(
         told.contains("not reloaded") && told.ends_with("\n1\n"),
         "{told}"
@@ -227,17 +236,23 @@ fn systemd_resolved_is_told_to_reload() {
         "a change that is not taken is taken back"
     );
     systemctl(0);
-    let told = shell("enable");
+    let told = shell("enable", "127.0.0.9");
+    assert!(told.contains("does not find ready.spartan"), "{told}");
+    assert!(!drop_in.exists(), "nor is one that does not help");
+    let told = shell("enable", "198.51.100.1");
     assert!(told.ends_with("through systemd-resolved\n0\n"), "{told}");
     assert!(drop_in.exists());
-    let told = shell("disable");
+    let told = shell("disable", "198.51.100.1");
     assert!(
         told.ends_with("as it did before\n0\n") && !drop_in.exists(),
         "{told}"
     );
-    let reloads = std::fs::read_to_string(log).unwrap();
+    let asked = "is-active --quiet systemd-resolved.service\n";
+    let reload = "reload-or-restart systemd-resolved.service\n";
+    // What is taken back is told, too.
+    let failed = [asked, reload, reload].concat();
     assert_eq!(
-        reloads,
-        "reload-or-restart systemd-resolved.service\n".repeat(3)
+        std::fs::read_to_string(log).unwrap(),
+        [&failed, &failed, asked, reload, reload].concat()
     );
 }

@@ -66,10 +66,32 @@ impl LiveNames {
         nodes: impl IntoIterator<Item = Arc<Node>>,
         tasks: impl IntoIterator<Item = (Arc<Task>, Option<Arc<TaskStatus>>)>,
     ) -> Self {
+        Self::new(view.clone()).anew(view, nodes, tasks)
+    }
+
+    /// Names of these records, and of what is known here alone: nodes whose records are
+    /// gone, as long as they have tasks. All are told by the next [`LiveNames::settle`].
+    #[must_use]
+    pub fn anew(
+        &self,
+        view: NamesView,
+        nodes: impl IntoIterator<Item = Arc<Node>>,
+        tasks: impl IntoIterator<Item = (Arc<Task>, Option<Arc<TaskStatus>>)>,
+    ) -> Self {
         let mut live = Self::new(view);
         for node in nodes {
             let host = Host { node, alive: true };
             live.nodes.insert(host.node.id.clone(), host);
+        }
+        let tasks: Vec<_> = tasks.into_iter().collect();
+        for (task, _) in &tasks {
+            if !live.nodes.contains_key(&task.node)
+                && let Some(gone) = self.nodes.get(&task.node)
+            {
+                let node = Arc::clone(&gone.node);
+                let host = Host { node, alive: false };
+                live.nodes.insert(task.node.clone(), host);
+            }
         }
         live.settle_fleet();
         for (task, status) in tasks {

@@ -62,6 +62,18 @@ async fn names_are_published_when_names_change_and_not_else() {
     running.await.unwrap();
 }
 
+/// An address that leaves one name keeps the other.
+#[test]
+fn the_name_of_an_address_that_two_names_have() {
+    let [one, two, none] = ["11.0.0.1", "11.0.0.2", "11.0.0.3"].map(|it| it.parse().unwrap());
+    let table = ServiceTable {
+        names: [("a".to_owned(), [one, two].into())].into(),
+        ..ServiceTable::default()
+    };
+    let found = pointers([one, none].into_iter(), &table);
+    assert_eq!(found, [(one, Some("a")), (none, None)].into());
+}
+
 mod root {
     use super::*;
     use crate::kernel_lab::{KernelLab, eventually};

@@ -264,6 +264,27 @@ fn this_node() {
     assert_eq!(answers(&names), 1);
 }
 
+/// Who asks for an address of ours is not sent elsewhere before its name is known.
+#[test]
+fn names_of_addresses_that_are_still_to_come() {
+    let mut names = Snapshot::awaiting();
+    names.set_ranges(vec!["9.0.0.0/8".parse().unwrap()]);
+    for (name, ours) in [
+        ("2.1.0.9.in-addr.arpa.", true),
+        ("2.1.0.8.in-addr.arpa.", false),
+    ] {
+        let bytes = query(name, RecordType::PTR).to_bytes().unwrap();
+        match consider(&bytes, context(Transport::Udp), &names) {
+            Verdict::Answer(bytes) if ours => {
+                let code = Message::from_vec(&bytes).unwrap().metadata.response_code;
+                assert_eq!(code, ResponseCode::ServFail);
+            }
+            Verdict::Forward { .. } if !ours => {}
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
 /// Before names are known, none is denied: a client would not ask again.
 #[test]
 fn names_that_are_still_to_come() {

@@ -15,6 +15,8 @@ pub(super) struct Extended {
     pub(super) path: Option<Vec<u8>>,
     pub(super) link: Option<Vec<u8>>,
     pub(super) size: Option<u64>,
+    pub(super) uid: Option<u64>,
+    pub(super) gid: Option<u64>,
 }
 
 impl Extended {
@@ -47,12 +49,17 @@ impl Extended {
             match record.key_bytes() {
                 b"path" => self.path = Some(value.to_vec()),
                 b"linkpath" => self.link = Some(value.to_vec()),
-                b"size" => {
-                    let number = std::str::from_utf8(value)
-                        .ok()
-                        .and_then(|it| it.parse().ok());
-                    let number = number.ok_or_else(|| broken("has a size that is none".to_owned()));
-                    self.size = Some(number?);
+                key @ (b"size" | b"uid" | b"gid") => {
+                    let text = std::str::from_utf8(value).ok();
+                    let number = text.and_then(|text| text.parse().ok()).ok_or_else(|| {
+                        let key = String::from_utf8_lossy(key);
+                        broken(format!("has a {key} that is no number"))
+                    })?;
+                    match key {
+                        b"size" => self.size = Some(number),
+                        b"uid" => self.uid = Some(number),
+                        _ => self.gid = Some(number),
+                    }
                 }
                 key if key.starts_with(b"GNU.sparse") => {
                     return Err(broken(

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Bytes of a path; the kernel takes 4095 for all of one.
 pub(super) const LONGEST: usize = 3000;
 /// Directories in each other.
-const DEEPEST: usize = 200;
+pub(in crate::appc) const DEEPEST: usize = 200;
 
 /// Where in an image a path leads.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -100,6 +100,11 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
             "environment cannot have 'A-B'",
         ),
         ("/app/mountPoints/0/path", json!("x"), "mountPoints: 'x'"),
+        (
+            "/app/mountPoints/0/path",
+            json!("/d".repeat(201)),
+            "mountPoints: a path is more than 200 directories deep",
+        ),
         ("/app/mountPoints/0/name", json!("X"), "mount point 'X'"),
         ("/app/ports/0/port", json!(0), "port 'web' is not within"),
         ("/app/ports/0/port", json!(70000), "invalid value"),

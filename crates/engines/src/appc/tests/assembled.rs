@@ -201,6 +201,35 @@ async fn dependencies_that_cannot_be() {
 }
 
 #[tokio::test]
+async fn what_is_put_together_is_bounded() {
+    let mut site = Site::new();
+    site.limits.entries = 20;
+    for name in ["low", "side"] {
+        let files = (0..12).fold(Archive::named(name), |archive, n| {
+            archive.file(&format!("rootfs/{name}{n}"), b"")
+        });
+        site.offer(name, &files.gzip());
+    }
+    let both = json!([{"imageName": "low"}, {"imageName": "side"}]);
+    let top = Archive::with(
+        "top",
+        json!({"dependencies": both, "pathWhitelist": ["/low1"]}),
+    );
+    site.offer("top", &top.gzip());
+    let error = site.rendered("top").await.unwrap_err().to_string();
+    assert!(error.contains("more than 20 files"), "{error}");
+    let point = |n| json!({"name": format!("p{n}"), "path": format!("/m{n}/a/b/c/d/e")});
+    let points: Vec<_> = (0..4).map(point).collect();
+    let app = json!({"exec": [], "user": "0", "group": "0", "mountPoints": points});
+    site.offer(
+        "points",
+        &Archive::with("points", json!({"app": app})).gzip(),
+    );
+    let error = site.rendered("points").await.unwrap_err().to_string();
+    assert!(error.contains("more than 20 files"), "{error}");
+}
+
+#[tokio::test]
 async fn a_directory_that_is_not_empty_is_not_written_to() {
     let site = Site::new();
     site.offer("a", &Archive::named("a").file("rootfs/x/y", b"new").gzip());

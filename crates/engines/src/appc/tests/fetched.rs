@@ -69,6 +69,27 @@ async fn simple_discovery() {
 }
 
 #[tokio::test]
+async fn only_what_is_missing_is_looked_for_elsewhere() {
+    let image = Archive::named("a").file("rootfs/x", b"text").gzip();
+    let good = server(move |_| ok(&image));
+    for (answer, goes_on) in [
+        ("404 Not Found", true),
+        ("410 Gone", true),
+        ("403 Forbidden", true),
+        ("503 Service Unavailable", false),
+        ("401 Unauthorized", false),
+        ("", false),
+    ] {
+        let said = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+        let first = server(move |_| said.clone().into_bytes());
+        let mut site = site(first, "");
+        site.prefixes.push(format!("http://{good}"));
+        let rendered = site.rendered("a").await;
+        assert_eq!(rendered.is_ok(), goes_on, "{answer}: {rendered:?}");
+    }
+}
+
+#[tokio::test]
 async fn servers_that_do_harm() {
     let mut limited = site(
         server(|_| [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &vec![1; 1 << 20]].concat()),

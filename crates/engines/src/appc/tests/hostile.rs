@@ -101,11 +101,28 @@ fn entries_that_images_do_not_have() {
         Archive::empty().file("manifest", b"{"),
         "its manifest is not valid",
     );
+    let control = Archive::named("a").file("rootfs/\u{1b}[2J/..", b"");
+    refused(control, "entry 'rootfs/\\u{1b}[2J/..'");
+}
+
+#[test]
+fn extended_headers_that_images_do_not_have() {
+    let a = || Archive::named("a");
     let pax = b"22 GNU.sparse.major=1\n";
     refused(
         a().entry(b"x", EntryType::XHeader, b"", pax)
             .file("rootfs/x", b""),
         "sparse file",
+    );
+    refused(
+        a().entry(b"x", EntryType::XHeader, b"", b"9 uid=-1\n")
+            .file("rootfs/x", b""),
+        "has a uid that is no number",
+    );
+    refused(
+        a().entry(b"x", EntryType::XHeader, b"", b"18 gid=4294967296\n")
+            .file("rootfs/x", b""),
+        "belongs to 4294967296",
     );
     let pax = b"10 size=9\n";
     refused(
@@ -117,8 +134,6 @@ fn entries_that_images_do_not_have() {
         a().entry(b"x", EntryType::XHeader, b"", b"no record"),
         "an extended header is broken",
     );
-    let control = Archive::named("a").file("rootfs/\u{1b}[2J/..", b"");
-    refused(control, "entry 'rootfs/\\u{1b}[2J/..'");
 }
 
 #[test]
@@ -140,6 +155,32 @@ fn long_names_are_read_and_judged() {
     };
     refused(pax(b"17 path=/etc/abc\n"), "absolute");
     refused(pax(&[b'1'; 70_000]), "a header of 70000 bytes");
+}
+
+#[test]
+fn owners_are_those_of_extended_headers() {
+    let archive = Archive::named("a")
+        .entry(
+            b"x",
+            EntryType::XHeader,
+            b"",
+            b"15 uid=3000000\n15 gid=3000001\n",
+        )
+        .file("rootfs/x", b"")
+        .file("rootfs/y", b"");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), archive.tar()).unwrap();
+    let listing = listing::list(file.as_file(), &Limits::default()).unwrap();
+    let owners: Vec<_> = listing
+        .entries
+        .iter()
+        .map(|it| (it.meta.uid, it.meta.gid))
+        .collect();
+    let own = (
+        nix::unistd::getuid().as_raw(),
+        nix::unistd::getgid().as_raw(),
+    );
+    assert_eq!(owners, [(3_000_000, 3_000_001), own]);
 }
 
 #[test]
@@ -272,6 +313,6 @@ proptest! {
         fs::write(&path, &tar).unwrap();
         let store = store::Store::open(site.kept(), site.limits).unwrap();
         let kept = store.admit(File::open(&path).unwrap(), &wanted("a"));
-        prop_assert_eq!(site.endings().len(), if kept.is_ok() { 2 } else { 0 });
+        prop_assert_eq!(site.endings().len(), if kept.is_ok() { 3 } else { 0 });
     }
 }

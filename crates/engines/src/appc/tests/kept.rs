@@ -1,5 +1,7 @@
 //! The store: what is kept, found again, and thrown away.
 
+use std::time::SystemTime;
+
 use serde_json::json;
 
 use super::archive::compressed;
@@ -29,7 +31,7 @@ async fn a_kept_image_needs_no_source() {
     site.offer("a", &archive("1"));
     let appc = site.appc();
     assert_eq!(obtain(&appc, &wanted("a"), true).await.unwrap(), "1");
-    assert_eq!(site.endings(), ["aci", "json"]);
+    assert_eq!(site.endings(), ["aci", "json", "latest"]);
     site.offer("a", &archive("2"));
     assert_eq!(
         obtain(&appc, &wanted("a"), true).await.unwrap(),
@@ -55,6 +57,26 @@ async fn a_kept_image_needs_no_source() {
         "{error}"
     );
     assert!(obtain(&again, &version("1"), false).await.is_err());
+}
+
+#[tokio::test]
+async fn without_a_version_the_latest_is_meant() {
+    let site = Site::new();
+    let path = site.images().join(version("1").path().unwrap());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, archive("1")).unwrap();
+    let appc = site.appc();
+    assert_eq!(obtain(&appc, &version("1"), true).await.unwrap(), "1");
+    let error = obtain(&appc, &wanted("a"), true).await.unwrap_err();
+    assert!(error.contains("a-latest-linux-"), "{error}");
+    assert!(appc.find(&wanted("a")).await.is_none());
+    site.offer("a", &archive("2"));
+    assert_eq!(obtain(&appc, &wanted("a"), true).await.unwrap(), "2");
+    // That version 1 is kept later does not make it the latest.
+    assert_eq!(obtain(&appc, &version("1"), false).await.unwrap(), "1");
+    fs::remove_dir_all(site.images()).unwrap();
+    let found = site.appc().find(&wanted("a")).await.unwrap();
+    assert_eq!(found.manifest().labels["version"], "2");
 }
 
 #[tokio::test]
@@ -148,7 +170,7 @@ async fn what_crashes_leave_is_thrown_away() {
         fs::write(path, "{}").unwrap();
     }
     assert_eq!(obtain(&site.appc(), &wanted("a"), true).await.unwrap(), "1");
-    assert_eq!(site.endings(), ["aci", "json"]);
+    assert_eq!(site.endings(), ["aci", "json", "latest"]);
 }
 
 #[tokio::test]
@@ -183,52 +205,68 @@ async fn tasks_that_start_together_fetch_once() {
     });
     let ends = futures::future::join_all(starts).await;
     assert!(ends.iter().all(|end| end.as_deref() == Ok("1")), "{ends:?}");
-    assert_eq!(site.endings(), ["aci", "json"]);
+    assert_eq!(site.endings(), ["aci", "json", "latest"]);
+}
+
+const MONTH: std::time::Duration = std::time::Duration::from_secs(31 * 24 * 3600);
+
+/// Makes all that is kept a month older.
+fn age(site: &Site) {
+    for entry in fs::read_dir(site.kept()).unwrap() {
+        let path = entry.unwrap().path();
+        let file = File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - MONTH).unwrap();
+    }
+}
+
+/// Obtains an image that is rendered now, and tells its key.
+async fn used(site: &Site, name: &str) -> String {
+    site.offer(name, &Archive::named(name).gzip());
+    let appc = site.appc();
+    let (wanted, progress) = (wanted(name), Progress::default());
+    let image = appc.obtain(&wanted, true, &progress).await.unwrap();
+    image.note_use();
+    image.key
 }
 
 #[tokio::test]
 async fn what_nobody_uses_for_a_month_goes() {
     let site = Site::new();
-    for name in ["old", "used"] {
-        site.offer(name, &Archive::named(name).gzip());
-        let appc = site.appc();
-        let image = appc
-            .obtain(&wanted(name), true, &Progress::default())
-            .await
-            .unwrap();
-        image.note_use();
-    }
-    let month = std::time::Duration::from_secs(31 * 24 * 3600);
-    for entry in fs::read_dir(site.kept()).unwrap() {
-        let file = File::options()
-            .append(true)
-            .open(entry.unwrap().path())
-            .unwrap();
-        file.set_modified(std::time::SystemTime::now() - month)
-            .unwrap();
-    }
+    let keys = [used(&site, "old").await, used(&site, "used").await];
+    age(&site);
     let appc = site.appc();
-    let used = appc
-        .obtain(&wanted("used"), true, &Progress::default())
-        .await
-        .unwrap();
+    let image = appc.find(&wanted("used")).await.unwrap();
+    let both = [
+        (keys[0].clone(), SystemTime::now()),
+        (keys[1].clone(), SystemTime::now()),
+    ];
     assert_eq!(
-        site.endings(),
-        ["aci", "aci", "json", "json", "rendered", "rendered"]
+        appc.tidy(both.to_vec()).await.unwrap(),
+        keys,
+        "neither was used of late"
     );
-    let keys = appc.tidy().await.unwrap();
-    assert!(
-        keys.contains(&used.key) && keys.len() == 2,
-        "neither was written anew: {keys:?}"
-    );
-    assert_eq!(site.endings(), ["aci", "json", "rendered", "rendered"]);
-    used.note_use();
-    let [old] = appc.tidy().await.unwrap().try_into().unwrap();
+    // What was looked for just now stays.
+    let left = ["aci", "json", "latest", "rendered", "rendered"];
+    assert_eq!(site.endings(), left);
+    image.note_use();
+    let [old] = appc.tidy(both.to_vec()).await.unwrap().try_into().unwrap();
+    assert_eq!(old, keys[0]);
     appc.forget(&old).await.unwrap();
-    assert_eq!(site.endings(), ["aci", "json", "rendered"]);
-    assert!(
-        appc.obtain(&wanted("used"), true, &Progress::default())
-            .await
-            .is_ok()
-    );
+    assert_eq!(site.endings(), ["aci", "json", "latest", "rendered"]);
+    assert!(appc.find(&wanted("used")).await.is_some());
+}
+
+#[tokio::test]
+async fn notes_may_get_lost() {
+    let site = Site::new();
+    let appc = site.appc();
+    let key = |digit: &str| digit.repeat(64);
+    let now = SystemTime::now();
+    let rendered = vec![(key("0"), now), (key("1"), now - MONTH)];
+    assert_eq!(appc.tidy(rendered).await.unwrap(), [key("1")]);
+    // A note on what containerd has no more goes by itself.
+    used(&site, "a").await;
+    age(&site);
+    assert!(appc.tidy(Vec::new()).await.unwrap().is_empty());
+    assert_eq!(site.endings(), Vec::<String>::new());
 }

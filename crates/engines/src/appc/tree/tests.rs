@@ -32,10 +32,14 @@ fn listing(entries: &[(&str, &str)]) -> Listing {
     }
 }
 
+fn sorted(number: usize, entries: &[(&str, &str)]) -> Result<Layer, AppcError> {
+    layer(number, &listing(entries), &Limits::default())
+}
+
 fn stacked(layers: &[&[(&str, &str)]]) -> Tree {
     let mut tree = Tree::new();
     for (number, entries) in layers.iter().enumerate() {
-        overlay(&mut tree, layer(number, &listing(entries)).unwrap());
+        overlay(&mut tree, sorted(number, entries).unwrap());
     }
     tree
 }
@@ -72,10 +76,10 @@ fn upper_images_win() {
     assert!(matches!(tree[Path::new("b")], Node::File(1, ..)));
     assert_eq!(
         tree[Path::new("d")],
-        Node::Directory(META),
+        Node::Directory(Some(META)),
         "an implied one changes nothing"
     );
-    assert_eq!(tree[Path::new("")], Node::Directory(META));
+    assert_eq!(tree[Path::new("")], Node::Directory(Some(META)));
 }
 
 #[test]
@@ -137,10 +141,43 @@ fn contradictions_are_refused() {
         (&[("a", "d"), ("b", "h=a")], "hard link to a directory"),
         (&[("", "s")], "is no directory"),
     ] {
-        let error = layer(0, &listing(entries)).unwrap_err().to_string();
+        let error = sorted(0, entries).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
-    layer(0, &listing(&[("a/b", "f"), ("a", "d")])).unwrap();
+    sorted(0, &[("a/b", "f"), ("a", "d")]).unwrap();
+}
+
+#[test]
+fn implied_directories_change_nothing_of_siblings() {
+    let own = stacked(&[&[("d", "d"), ("d/x", "f")]]);
+    let implied = stacked(&[&[("d/y", "f")]]);
+    for order in [[&own, &implied], [&implied, &own]] {
+        let mut all = Tree::new();
+        for tree in order {
+            merge(&mut all, tree.clone());
+        }
+        assert_eq!(all[Path::new("d")], Node::Directory(Some(META)));
+        assert_eq!(paths(&all), ["d", "d/x", "d/y"]);
+    }
+}
+
+#[test]
+fn directories_that_paths_imply_are_counted() {
+    let limits = Limits {
+        entries: 50,
+        ..Limits::default()
+    };
+    let deep = "d/".repeat(60) + "x";
+    let counted = |limits| layer(0, &listing(&[(&deep, "f")]), &limits);
+    let error = counted(limits).unwrap_err().to_string();
+    assert!(error.contains("more than 50 entries"), "{error}");
+    let limits = Limits {
+        names: 1000,
+        ..Limits::default()
+    };
+    let error = counted(limits).unwrap_err().to_string();
+    assert!(error.contains("more than 1000 bytes of names"), "{error}");
+    assert!(counted(Limits::default()).is_ok());
 }
 
 #[test]
@@ -178,7 +215,7 @@ proptest! {
         let mut tree = Tree::new();
         for (number, entries) in layers.iter().enumerate() {
             let entries: Vec<_> = entries.iter().map(|(path, what)| (path.as_str(), what.as_str())).collect();
-            if let Ok(layer) = layer(number, &listing(&entries)) {
+            if let Ok(layer) = sorted(number, &entries) {
                 overlay(&mut tree, layer);
             }
         }

@@ -9,6 +9,9 @@ use crate::EngineError;
 use crate::appc::{App, AppcError, Manifest, Port, Wanted};
 use crate::progress::Progress;
 
+/// Beginning of the names of snapshots of root file systems.
+const SNAPSHOTS: &str = "sealane-appc-";
+
 /// Why an image was not rendered.
 enum Unrendered {
     Engine(EngineError),
@@ -30,8 +33,24 @@ impl ContainerdEngine {
     ) -> Result<Image, EngineError> {
         let failed = |error| explained(&wish.name, error);
         let wanted = Wanted::by(wish).map_err(failed)?;
-        let image = self.appc.obtain(&wanted, wish.cached, progress).await;
-        let image = image.map_err(failed)?;
+        let kept = self.appc.find(&wanted).await;
+        if let Some(kept) = &kept {
+            // Before it is looked for, so that nobody takes it for unused.
+            kept.note_use();
+        }
+        let ready = match kept.filter(|_| wish.cached) {
+            Some(kept) if self.snapshots.exists(&snapshot(&kept.key)).await? => Some(kept),
+            _ => None,
+        };
+        let image = match ready {
+            Some(image) => image,
+            None => {
+                // There may be no room for it but what the unused takes.
+                self.tidy_appc().await;
+                let image = self.appc.obtain(&wanted, wish.cached, progress).await;
+                image.map_err(failed)?
+            }
+        };
         let name = snapshot(&image.key);
         let run = image
             .manifest()
@@ -42,15 +61,13 @@ impl ContainerdEngine {
         let full = full_name(image.manifest());
         progress.doing(format!("unpacking AppC image {}", wish.name));
         let _turn = self.appc.rendering(&image).await;
-        // Before it is looked for, so that nobody takes it for unused.
         image.note_use();
         let rendered = self.snapshots.render(&name, move |directory| {
             image.render(&directory).map_err(Unrendered::Image)
         });
         let base = Base::Rendered(name.clone());
         match rendered.await {
-            Ok(false) => {}
-            Ok(true) => self.tidy_appc().await,
+            Ok(()) => {}
             Err(Unrendered::Image(error)) => return Err(failed(error)),
             Err(Unrendered::Engine(error)) => return Err(error),
         }
@@ -61,7 +78,15 @@ impl ContainerdEngine {
     /// Removes what nobody has used for long. containerd keeps a snapshot that a container
     /// is made of, and it is tried again the next time.
     async fn tidy_appc(&self) {
-        for key in self.appc.tidy().await.unwrap_or_default() {
+        // Asked of containerd, so that those are found too that nothing is noted of.
+        let rendered = match self.snapshots.named(SNAPSHOTS).await {
+            Ok(rendered) => rendered,
+            Err(error) => {
+                tracing::debug!(%error, "unused AppC images stay");
+                return;
+            }
+        };
+        for key in self.appc.tidy(rendered).await.unwrap_or_default() {
             let removed = self.snapshots.remove(&snapshot(&key)).await;
             let forgotten = match removed {
                 Ok(()) => self
@@ -80,7 +105,7 @@ impl ContainerdEngine {
 
 /// Name of the snapshot of a root file system.
 fn snapshot(key: &str) -> String {
-    format!("sealane-appc-{key}")
+    format!("{SNAPSHOTS}{key}")
 }
 
 /// The engine's word for an image's failure.

@@ -13,7 +13,7 @@ use containerd_client::tonic::{Code, Status, Streaming};
 use futures::channel::mpsc;
 use prost_types::FieldMask;
 
-use super::super::client::{Absent, Client, ENGINE};
+use super::super::client::{Absent, Client, ENGINE, PATIENCE};
 use super::pull::PullError;
 use crate::EngineError;
 
@@ -54,9 +54,10 @@ impl Writer {
         let (mut requests, stream) = mpsc::channel(1);
         requests.try_send(first).map_err(|_| gone())?;
         let mut content = client.content().await?;
-        let answers = match content.write(stream).await {
-            Ok(answers) => answers.into_inner(),
-            Err(status) => return opened_badly(client, &status),
+        let answers = match tokio::time::timeout(PATIENCE, content.write(stream)).await {
+            Ok(Ok(answers)) => answers.into_inner(),
+            Ok(Err(status)) => return opened_badly(client, &status),
+            Err(_) => return Err(refused(client, &silent())),
         };
         let mut writer = Self {
             client: client.clone(),
@@ -149,12 +150,12 @@ impl Writer {
     }
 
     async fn answer(&mut self) -> Result<WriteContentResponse, Status> {
-        let answer = tokio::time::timeout(super::super::client::PATIENCE, self.answers.message());
+        let answer = tokio::time::timeout(PATIENCE, self.answers.message());
         match answer.await {
             Ok(Ok(Some(answer))) => Ok(answer),
             Ok(Ok(None)) => Err(Status::unavailable("it hung up")),
             Ok(Err(status)) => Err(status),
-            Err(_) => Err(Status::deadline_exceeded("it does not answer")),
+            Err(_) => Err(silent()),
         }
     }
 
@@ -199,6 +200,10 @@ fn opened_badly(client: &Client, status: &Status) -> Result<Option<Writer>, Pull
 
 fn refused(client: &Client, status: &Status) -> PullError {
     EngineError::from(client.refused("store a part of an image", status)).into()
+}
+
+fn silent() -> Status {
+    Status::deadline_exceeded("it does not answer")
 }
 
 fn gone() -> EngineError {

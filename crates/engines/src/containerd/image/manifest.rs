@@ -122,6 +122,12 @@ pub(crate) fn document(json: &[u8]) -> Result<Document, String> {
     }
 }
 
+/// Whether a text is `sha256:` and a hash.
+pub(crate) fn is_digest(text: &str) -> bool {
+    let digits = text.strip_prefix("sha256:").unwrap_or_default();
+    digits.len() == 64 && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+}
+
 /// Go's name of this machine's architecture.
 fn architecture() -> &'static str {
     match std::env::consts::ARCH {

@@ -7,7 +7,8 @@
 mod blob;
 mod document;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use containerd_client::services::v1::{CreateImageRequest, Image as Record, UpdateImageRequest};
@@ -24,7 +25,7 @@ use crate::EngineError;
 use crate::fetch::Fetcher;
 use crate::images::ImageOptions;
 use crate::progress::Progress;
-use crate::registry::{RegistryError, RegistryName, Repository};
+use crate::registry::{Document, RegistryError, RegistryName, Repository};
 use crate::turns::Turns;
 use document::Found;
 
@@ -77,6 +78,9 @@ pub(in crate::containerd) struct Puller {
     options: Arc<ImageOptions>,
     slots: Arc<Semaphore>,
     turns: Turns,
+    /// Leases of pulls that have not ended well, by the images' names: what came so far
+    /// stays under them for the next attempt.
+    unfinished: Arc<Mutex<HashMap<String, Lease>>>,
 }
 
 impl Puller {
@@ -86,6 +90,7 @@ impl Puller {
             options: Arc::new(options.clone()),
             slots: Arc::new(Semaphore::new(AT_ONCE_IN_ALL)),
             turns: Turns::default(),
+            unfinished: Arc::default(),
         }
     }
 
@@ -140,14 +145,41 @@ impl Puller {
             repository.name().registry()
         ));
         // Whatever is made before the image refers to it would be garbage.
+        let lease = self.lease(full).await?;
+        let pulled = self.pull_leased(lease.client(), &repository, full, progress);
+        match pulled.await {
+            Ok(()) => {
+                self.unfinished().remove(full);
+                Ok(lease.release().await?)
+            }
+            // The lease itself may be gone. If not, it ends by itself.
+            Err(error @ PullError::Engine(_)) => {
+                self.unfinished().remove(full);
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The lease of the last attempt, if that did not end well and is not long ago.
+    async fn lease(&self, full: &str) -> Result<Lease, EngineError> {
+        let known = {
+            let mut unfinished = self.unfinished();
+            unfinished.retain(|_, lease| lease.is_young());
+            unfinished.get(full).cloned()
+        };
+        if let Some(lease) = known {
+            return Ok(lease);
+        }
         let lease = Lease::take(&self.client, "pull").await?;
-        let pulled = self
-            .pull_leased(lease.client(), &repository, full, progress)
-            .await;
-        // A lease that is not given back ends by itself.
-        let released = lease.release().await;
-        pulled?;
-        Ok(released?)
+        self.unfinished().insert(full.to_owned(), lease.clone());
+        Ok(lease)
+    }
+
+    fn unfinished(&self) -> MutexGuard<'_, HashMap<String, Lease>> {
+        self.unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn pull_leased(
@@ -190,6 +222,9 @@ impl Puller {
         blob: &blob::Blob,
         progress: &Progress,
     ) -> Result<(), PullError> {
+        // containerd lets one write it. Whoever waits for another image's layer takes no
+        // slot, and finds it there in the end.
+        let _turn = self.turns.take(&blob.digest).await;
         let _slot = self.slots.acquire().await;
         let mut patience = Patience::new();
         let mut counted = 0;
@@ -210,16 +245,12 @@ impl Puller {
     /// the image its name.
     async fn keep(&self, client: &Client, full: &str, found: &Found) -> Result<(), PullError> {
         for (document, labels) in found.documents() {
-            let size = document.bytes.len() as u64;
-            match content::Writer::open(client, &document.digest, size).await? {
-                None => content::label(client, &document.digest, labels).await?,
-                Some(mut writer) => {
-                    let from = usize::try_from(writer.offset).unwrap_or(usize::MAX);
-                    let rest = document.bytes.get(from..).unwrap_or_default();
-                    if !rest.is_empty() {
-                        writer.write(rest.to_vec().into()).await?;
-                    }
-                    writer.commit(labels).await?;
+            let _turn = self.turns.take(&document.digest).await;
+            let mut patience = Patience::new();
+            loop {
+                match keep_document(client, document, labels.clone()).await {
+                    Err(error) if patience.again(&error).await => {}
+                    ended => break ended?,
                 }
             }
         }
@@ -258,6 +289,23 @@ impl Puller {
         let updated = client.ask(&action, images.update(update)).await;
         Ok(updated.map(drop).map_err(EngineError::from)?)
     }
+}
+
+async fn keep_document(
+    client: &Client,
+    document: &Document,
+    labels: HashMap<String, String>,
+) -> Result<(), PullError> {
+    let size = document.bytes.len() as u64;
+    let Some(mut writer) = content::Writer::open(client, &document.digest, size).await? else {
+        return Ok(content::label(client, &document.digest, labels).await?);
+    };
+    let from = usize::try_from(writer.offset).unwrap_or(usize::MAX);
+    let rest = document.bytes.get(from..).unwrap_or_default();
+    if !rest.is_empty() {
+        writer.write(rest.to_vec().into()).await?;
+    }
+    writer.commit(labels).await
 }
 
 /// How often something is still tried.

@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use containerd_client::services::v1::snapshots::{
-    CommitSnapshotRequest, PrepareSnapshotRequest, RemoveSnapshotRequest, StatSnapshotRequest,
+    CommitSnapshotRequest, ListSnapshotsRequest, PrepareSnapshotRequest, RemoveSnapshotRequest,
+    StatSnapshotRequest,
 };
 use containerd_client::services::v1::{self, ApplyRequest, UpdateRequest};
+use containerd_client::tonic::Response;
 use containerd_client::types::{Descriptor, Mount};
+use futures::FutureExt;
 use prost_types::FieldMask;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
@@ -93,7 +97,36 @@ impl Snapshots {
             .map(drop)
     }
 
-    async fn exists(&self, key: &str) -> Result<bool, EngineError> {
+    /// The snapshots whose names begin with `prefix`: what follows it, and when each was
+    /// made.
+    pub(super) async fn named(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, SystemTime)>, EngineError> {
+        let request = ListSnapshotsRequest {
+            snapshotter: self.name.clone(),
+            filters: vec![format!("name~=\"^{prefix}\"")],
+        };
+        let mut snapshots = self.client.snapshots().await?;
+        let action = "list snapshots";
+        let mut parts = self.client.ask(action, snapshots.list(request)).await?;
+        let mut found = Vec::new();
+        loop {
+            let part = parts.message().map(|part| part.map(Response::new));
+            let Some(part) = self.client.ask(action, part).await? else {
+                return Ok(found);
+            };
+            for info in part.info {
+                if let Some(rest) = info.name.strip_prefix(prefix) {
+                    let seconds = info.created_at.map_or(0, |time| time.seconds);
+                    let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+                    found.push((rest.to_owned(), SystemTime::UNIX_EPOCH + seconds));
+                }
+            }
+        }
+    }
+
+    pub(super) async fn exists(&self, key: &str) -> Result<bool, EngineError> {
         let request = StatSnapshotRequest {
             snapshotter: self.name.clone(),
             key: key.to_owned(),
@@ -157,7 +190,8 @@ impl Snapshots {
         chain: &[String],
     ) -> Result<(), EngineError> {
         let mut parent = "";
-        for (layer, name) in layers.layers.iter().zip(chain) {
+        let stacked = layers.layers.iter().zip(&layers.diff_ids).zip(chain);
+        for ((layer, diff_id), name) in stacked {
             if !self.exists(name).await? {
                 let layer = Descriptor {
                     media_type: layer.media_type.clone(),
@@ -165,7 +199,20 @@ impl Snapshots {
                     size: layer.size,
                     annotations: HashMap::new(),
                 };
-                self.unpack_layer(client, layer, parent, name).await?;
+                let key = format!("unpack-{}-{name}", unique());
+                let unpacked = self.unpack_layer(client, layer, parent, &key).await;
+                let kept = match unpacked.map(|found| found == *diff_id) {
+                    Ok(true) => self.commit_layer(client, &key, name).await,
+                    Ok(false) => Err(EngineError::BadImage {
+                        image: image.name.clone(),
+                        detail: format!("one of its layers does not unpack to {diff_id}"),
+                    }),
+                    Err(error) => Err(error),
+                };
+                if kept.is_err() {
+                    self.remove(&key).await?;
+                }
+                kept?;
             }
             parent = name;
         }
@@ -191,17 +238,17 @@ impl Snapshots {
         Ok(())
     }
 
+    /// Unpacks a layer into the snapshot `key` and tells the digest of what came out of it.
     async fn unpack_layer(
         &self,
         client: &Client,
         layer: Descriptor,
         parent: &str,
-        name: &str,
-    ) -> Result<(), EngineError> {
-        let key = format!("unpack-{}-{name}", unique());
+        key: &str,
+    ) -> Result<String, EngineError> {
         let action = format!("unpack layer {}", layer.digest);
-        let Some(mounts) = self.prepare(client, &key, parent, HashMap::new()).await? else {
-            return Err(self.odd(&key, "its key is taken"));
+        let Some(mounts) = self.prepare(client, key, parent, HashMap::new()).await? else {
+            return Err(self.odd(key, "its key is taken"));
         };
         let request = ApplyRequest {
             diff: Some(layer),
@@ -210,43 +257,44 @@ impl Snapshots {
         };
         let applied = client
             .ask(&action, client.diff().await?.apply(request))
-            .await;
+            .await?;
+        Ok(applied.applied.unwrap_or_default().digest)
+    }
+
+    /// Names an unpacked layer by what it is, once it is known to be that: whoever has
+    /// the same layer makes containers of this snapshot.
+    async fn commit_layer(
+        &self,
+        client: &Client,
+        key: &str,
+        name: &str,
+    ) -> Result<(), EngineError> {
         let commit = CommitSnapshotRequest {
             snapshotter: self.name.clone(),
             name: name.to_owned(),
-            key: key.clone(),
+            key: key.to_owned(),
             labels: HashMap::new(),
         };
-        let committed = match applied {
-            Ok(_) => {
-                client
-                    .ask(&action, client.snapshots().await?.commit(commit))
-                    .await
-            }
-            Err(refused) => Err(refused),
-        };
+        let mut snapshots = client.snapshots().await?;
+        let action = format!("keep layer {name}");
+        let committed = client.ask(&action, snapshots.commit(commit)).await;
         // Somebody else, such as a `ctr images import`, may have been quicker.
-        let done = exists_already(&committed);
-        if committed.is_err() {
-            self.remove(&key).await?;
+        if exists_already(&committed) {
+            return self.remove(key).await;
         }
-        if done {
-            Ok(())
-        } else {
-            Ok(committed.map(drop)?)
-        }
+        Ok(committed.map(drop)?)
     }
 
     /// Makes the snapshot `name` out of nothing but what `write` puts into its directory,
-    /// and says so, unless it is there. Until it is whole it has another name, and goes after a crash
+    /// unless it is there. Until it is whole it has another name, and goes after a crash
     /// with the lease.
     pub(in crate::containerd) async fn render<E: From<EngineError> + Send + 'static>(
         &self,
         name: &str,
         write: impl FnOnce(PathBuf) -> Result<(), E> + Send + 'static,
-    ) -> Result<bool, E> {
+    ) -> Result<(), E> {
         if self.exists(name).await? {
-            return Ok(false);
+            return Ok(());
         }
         let lease = Lease::take(&self.client, "render").await?;
         let key = format!("render-{}-{name}", unique());
@@ -255,7 +303,7 @@ impl Snapshots {
             self.remove(&key).await?;
         }
         lease.release().await?;
-        result.map(|()| true)
+        result
     }
 
     async fn render_as<E: From<EngineError> + Send + 'static>(

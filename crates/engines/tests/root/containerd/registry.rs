@@ -5,6 +5,7 @@ mod served;
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use engines::{EngineError, ImageOptions};
 use mesos::{Image, MesosInfo};
@@ -61,7 +62,13 @@ async fn speaks(case: &Case<'_>, task: &Task) {
 
 async fn refusal(case: &Case<'_>, task: &Task) -> String {
     let error = case.engine.start(task).await.unwrap_err();
-    assert!(matches!(error, EngineError::Image { .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            EngineError::Image { .. } | EngineError::BadImage { .. }
+        ),
+        "{error:?}"
+    );
     assert!(case.is_gone(task).await);
     error.to_string()
 }
@@ -292,6 +299,50 @@ fn progress_is_told() {
         assert!(said.contains(" MiB") && said.contains(" of "), "{said}");
         assert_eq!(case.engine.progress(&task.id), None, "it has started");
         case.engine.remove(&task.id).await.unwrap();
+    });
+}
+
+#[test]
+fn images_with_the_same_layer_do_not_disturb_each_other() {
+    on_the_host(&Native::new(), async |native| {
+        let case = case(native);
+        let registry = fake::Registry::start(fake::Fault::Waits);
+        let tasks = ["a/b:1", "a/b:2"].map(|name| task(&case, &registry.name(name)));
+        let starts = tasks.iter().map(|task| case.engine.start(task));
+        let mut starts = std::pin::pin!(futures::future::join_all(starts));
+        // Longer than all attempts of one pull, in each of which containerd waits as well.
+        let early = tokio::time::timeout(Duration::from_secs(10), &mut starts).await;
+        assert!(early.is_err(), "both wait: {early:?}");
+        registry.go_on();
+        for start in starts.await {
+            start.unwrap();
+        }
+        for task in &tasks {
+            assert_eq!(case.printed(task, "pulled").await, "pulled\n");
+            case.engine.remove(&task.id).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_pull_that_failed_goes_on_where_it_ended() {
+    on_the_host(&Native::new(), async |native| {
+        let case = case(native);
+        let registry = fake::Registry::start(fake::Fault::BreaksOften);
+        let task = task(&case, &registry.name("a/b:1"));
+        let error = refusal(&case, &task).await;
+        assert!(error.contains("broke"), "{error}");
+        // Garbage collection, which removing an image with --sync is, leaves what came.
+        forget(native, &[LOCAL]);
+        case.engine.start(&task).await.unwrap();
+        assert_eq!(case.printed(&task, "pulled").await, "pulled\n");
+        let asked = registry.asked();
+        let last = asked.iter().rfind(|it| it.contains("/blobs/")).unwrap();
+        assert!(last.to_lowercase().contains("range: bytes="), "{asked:?}");
+        case.engine.remove(&task.id).await.unwrap();
+        // Once an image is whole, nothing is held back any more.
+        let leases = native.daemon.ctr(&["leases", "list", "--quiet"]).unwrap();
+        assert_eq!(leases, "");
     });
 }
 

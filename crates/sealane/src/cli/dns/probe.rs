@@ -12,7 +12,12 @@ const QUESTION: &[u8] = b"\x5e\xa1\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\
 
 /// Whether this process reaches a resolver that knows `ready.spartan`.
 pub(super) fn answers() -> bool {
-    ask(SocketAddr::from((::dns::SERVICE_ADDRESS, 53))).unwrap_or(false)
+    answers_at(::dns::SERVICE_ADDRESS)
+}
+
+/// Whether the resolver there knows `ready.spartan`, by itself or by asking another.
+pub(super) fn answers_at(server: Ipv4Addr) -> bool {
+    ask(SocketAddr::from((server, 53))).unwrap_or(false)
 }
 
 fn ask(server: SocketAddr) -> std::io::Result<bool> {

@@ -5,6 +5,7 @@
 //! on reading the former one, which others may keep up to date behind a link.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ pub(super) fn standing(root: &Path) -> Result<Standing, HostDnsError> {
     let found = sealed::look(&path)?;
     let changed = match &found {
         Found::Ours(_) => false,
-        Found::Edited => true,
+        Found::Edited(_) => true,
         Found::Foreign | Found::Nothing => is_there(&kept),
     };
     Ok(Standing {
@@ -38,31 +39,42 @@ pub(super) fn enable(root: &Path, force: bool) -> Result<Did, HostDnsError> {
     let (path, kept) = paths(root);
     forget_attempt(&path, &kept)?;
     let found = sealed::look(&path)?;
-    match &found {
+    let keeps = match (&found, is_there(&kept)) {
         // Without it, what was there before is in there.
-        Found::Ours(_) if !is_there(&kept) => return Ok(Did::Nothing),
-        Found::Ours(_) => {}
-        Found::Edited if force => {}
-        Found::Foreign | Found::Nothing if !is_there(&kept) => keep(&path, &kept, &found)?,
+        (Found::Ours(_), false) => return Ok(Did::Nothing),
+        (Found::Ours(_), true) => false,
+        // What was kept is all that there is.
+        (Found::Edited(_) | Found::Nothing, true) if force => false,
+        (Found::Edited(_), false) if force => true,
+        (Found::Foreign | Found::Nothing, false) => true,
         // Somebody put another one there: it is what counts.
-        Found::Foreign | Found::Nothing if force => {
-            fs::remove_file(&kept).map_err(|error| sealed::failed(&kept, "removed", error))?;
-            keep(&path, &kept, &found)?;
-        }
+        (Found::Foreign, true) if force => true,
         _ => return Err(changed(&path, &kept)),
+    };
+    if keeps {
+        keep(&path, &kept, &found)?;
     }
-    // A link that leads nowhere is as good as an empty file.
-    let former = fs::read(&kept).unwrap_or_default();
-    let body = body(&String::from_utf8_lossy(&former));
-    if found == Found::Ours(body.clone()) {
-        return Ok(Did::Nothing);
-    }
-    sealed::write(&path, &body).inspect_err(|_| {
+    rewrite(&path, &kept, &found).inspect_err(|_| {
         // Nothing was replaced, so nothing has to be kept.
-        if matches!(found, Found::Foreign | Found::Nothing) {
+        if keeps {
             drop(fs::remove_file(&kept));
         }
-    })?;
+    })
+}
+
+/// Puts ours there, made of what is kept.
+fn rewrite(path: &Path, kept: &Path, found: &Found) -> Result<Did, HostDnsError> {
+    let former = match fs::read(kept) {
+        Ok(former) => former,
+        // A link that leads nowhere is as good as an empty file.
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(sealed::failed(kept, "read", error)),
+    };
+    let body = body(&String::from_utf8_lossy(&former));
+    if *found == Found::Ours(body.clone()) {
+        return Ok(Did::Nothing);
+    }
+    sealed::write(path, &body)?;
     Ok(Did::Changed)
 }
 
@@ -73,10 +85,8 @@ pub(super) fn disable(root: &Path, force: bool) -> Result<Did, HostDnsError> {
         (Found::Foreign | Found::Nothing, false) => Ok(Did::Nothing),
         (Found::Ours(_), true) => restore(&path, &kept),
         (_, true) if force => restore(&path, &kept),
-        (Found::Ours(body), false) if force => {
-            let first = format!("nameserver {}\n", ::dns::SERVICE_ADDRESS);
-            let rest = body.strip_prefix(&first).unwrap_or(&body);
-            sealed::replace(&path, rest).map(|()| Did::Changed)
+        (Found::Ours(body) | Found::Edited(body), false) if force => {
+            sealed::replace(&path, &without_ours(&body)).map(|()| Did::Changed)
         }
         (Found::Ours(_), false) => Err(HostDnsError::Lost { path, kept }),
         _ => Err(changed(&path, &kept)),
@@ -97,14 +107,15 @@ fn forget_attempt(path: &Path, kept: &Path) -> Result<(), HostDnsError> {
 
 /// Keeps what is there, or that nothing is.
 fn keep(path: &Path, kept: &Path, found: &Found) -> Result<(), HostDnsError> {
-    let done = if *found == Found::Nothing {
-        symlink(NOTHING, kept)
-    } else {
+    match found {
+        Found::Nothing => {
+            symlink(NOTHING, kept).map_err(|error| sealed::failed(kept, "made", error))
+        }
+        Found::Edited(body) => sealed::replace(kept, &without_ours(body)),
         // A second name for the file or link itself; moving it away would leave the
         // host without any for a moment.
-        fs::hard_link(path, kept)
-    };
-    done.map_err(|error| sealed::failed(kept, "made", error))
+        Found::Ours(_) | Found::Foreign => sealed::link(path, kept),
+    }
 }
 
 fn restore(path: &Path, kept: &Path) -> Result<Did, HostDnsError> {
@@ -113,7 +124,7 @@ fn restore(path: &Path, kept: &Path) -> Result<Did, HostDnsError> {
             let removed = fs::remove_file(gone);
             // Others may have removed ours.
             if let Err(error) = removed
-                && error.kind() != std::io::ErrorKind::NotFound
+                && error.kind() != ErrorKind::NotFound
             {
                 return Err(sealed::failed(gone, "removed", error));
             }
@@ -143,13 +154,9 @@ fn is_there(path: &Path) -> bool {
 /// The former file's lines behind our resolver. The others come into play when ours is
 /// away. They must not take turns with it, since they know nothing of our names.
 fn body(former: &str) -> String {
-    let ours = ::dns::SERVICE_ADDRESS;
-    let mut body = format!("nameserver {ours}\n");
-    for line in former.lines() {
+    let mut body = format!("nameserver {}\n", ::dns::SERVICE_ADDRESS);
+    for line in without_ours(former).lines() {
         let mut words: Vec<&str> = line.split_whitespace().collect();
-        if words == ["nameserver", &ours.to_string()] {
-            continue;
-        }
         if words.first() == Some(&"options") && words.contains(&"rotate") {
             words.retain(|word| *word != "rotate");
             if words.len() > 1 {
@@ -162,4 +169,14 @@ fn body(former: &str) -> String {
         body.push('\n');
     }
     body
+}
+
+/// The lines without our resolver.
+fn without_ours(text: &str) -> String {
+    let ours = ::dns::SERVICE_ADDRESS.to_string();
+    let lines = text.lines().filter(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words != ["nameserver", &ours]
+    });
+    lines.flat_map(|line| [line, "\n"]).collect()
 }

@@ -1,14 +1,17 @@
 //! Files of ours, which tell whether somebody else changed them.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
 
 use super::HostDnsError;
 
-/// How our files begin; the sum of all that follows stands behind it.
-const HEADING: &str = "# Written by `sealane dns enable`; `sealane dns disable` undoes it. Sum: ";
+/// How our files go on behind [`::dns::HEADING`]; the sum of all that follows stands
+/// behind it.
+const UNDO: &str = "; `sealane dns disable` undoes it. Sum: ";
 
 /// What stands where a file of ours would.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +20,8 @@ pub(super) enum Found {
     Nothing,
     /// What we wrote, behind its heading.
     Ours(String),
-    /// What we wrote, and somebody changed.
-    Edited,
+    /// What we wrote, and somebody changed: what stands behind its heading.
+    Edited(String),
     /// Somebody else's, a link that leads nowhere included.
     Foreign,
 }
@@ -35,21 +38,21 @@ pub(super) fn look(path: &Path) -> Result<Found, HostDnsError> {
     let bytes = fs::read(path).map_err(|error| failed(path, "read", error))?;
     let text = String::from_utf8_lossy(&bytes);
     let Some((told, body)) = text
-        .strip_prefix(HEADING)
-        .and_then(|rest| rest.split_once('\n'))
+        .strip_prefix(::dns::HEADING)
+        .and_then(|rest| rest.strip_prefix(UNDO)?.split_once('\n'))
     else {
         return Ok(Found::Foreign);
     };
     Ok(if told == sum(body) {
         Found::Ours(body.to_owned())
     } else {
-        Found::Edited
+        Found::Edited(body.to_owned())
     })
 }
 
 /// Puts a file of ours at `path`, all at once.
 pub(super) fn write(path: &Path, body: &str) -> Result<(), HostDnsError> {
-    let text = format!("{HEADING}{}\n{body}", sum(body));
+    let text = format!("{}{UNDO}{}\n{body}", ::dns::HEADING, sum(body));
     replace(path, &text)
 }
 
@@ -62,13 +65,43 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), HostDnsError> {
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(0o644)
             .open(&new)?;
+        // All programs read it, whatever this one's umask.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     })();
     written.map_err(|error| failed(&new, "written", error))?;
     rename(&new, path).inspect_err(|_| drop(fs::remove_file(&new)))
+}
+
+/// Makes a directory with those above it, for all to look into.
+pub(super) fn make_directory(path: &Path) -> Result<(), HostDnsError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_directory(parent)?;
+    }
+    fs::create_dir(path)
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755)))
+        .map_err(|error| failed(path, "made", error))
+}
+
+/// Gives a file or link a second name, in place of what had it.
+pub(super) fn link(path: &Path, other: &Path) -> Result<(), HostDnsError> {
+    let new = beside(other, ".sealane-new");
+    drop(fs::remove_file(&new));
+    fs::hard_link(path, &new).map_err(|error| failed(&new, "made", error))?;
+    rename(&new, other).inspect_err(|_| drop(fs::remove_file(&new)))
+}
+
+/// Keeps all others that change this host's files waiting until it is dropped.
+pub(super) fn lock(root: &Path) -> Result<Flock<fs::File>, HostDnsError> {
+    let etc = root.join("etc");
+    let directory = fs::File::open(&etc).map_err(|error| failed(&etc, "opened", error))?;
+    Flock::lock(directory, FlockArg::LockExclusive)
+        .map_err(|(_, error)| failed(&etc, "locked", error.into()))
 }
 
 /// Moves a file or link over another.

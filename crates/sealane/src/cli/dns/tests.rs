@@ -200,6 +200,85 @@ fn an_attempt_that_was_cut_off_is_no_hindrance() {
     assert_eq!(site.everything(), before);
 }
 
+/// Two at once: one does it, and the others find it done.
+#[test]
+fn those_who_enable_at_once_keep_the_former_file() {
+    let site = Site::new();
+    site.put("etc/resolv.conf", FORMER);
+    let before = site.everything();
+    for _ in 0..20 {
+        let all: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| site.enable())).collect();
+            threads.into_iter().map(|it| it.join().unwrap()).collect()
+        });
+        let already = |it: &Result<String, _>| it.as_ref().unwrap().ends_with("already");
+        assert_eq!(all.iter().filter(|it| already(it)).count(), 3);
+        assert_eq!(site.text(KEPT), FORMER);
+        site.disable().unwrap();
+        assert_eq!(site.everything(), before);
+    }
+}
+
+/// Other users' programs read these files, whoever wrote them.
+#[test]
+fn all_may_read_what_is_written() {
+    use nix::sys::stat::{Mode, umask};
+    let site = with_resolved();
+    let strict = umask(Mode::from_bits_truncate(0o077));
+    let enabled = site.enable();
+    umask(strict);
+    enabled.unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    let drop_in = site.root().join(DROP_IN);
+    assert_eq!(mode(&drop_in), 0o644);
+    assert_eq!(mode(drop_in.parent().unwrap()), 0o755);
+}
+
+/// Forced, what is there is taken for the former one, since nothing else is left of it.
+#[test]
+fn the_only_copy_survives_force() {
+    let lost = || {
+        let site = Site::new();
+        site.put("etc/resolv.conf", FORMER);
+        site.enable().unwrap();
+        let edited = site.text("etc/resolv.conf") + "nameserver 10.0.0.9\n";
+        site.put("etc/resolv.conf", &edited);
+        fs::remove_file(site.root().join(KEPT)).unwrap();
+        assert!(site.enable().is_err() && site.disable().is_err());
+        site
+    };
+    let left = "# by hand\nsearch example.com\nnameserver 10.0.0.2\noptions ndots:2\n\
+                nameserver 10.0.0.9\n";
+    let site = lost();
+    disable(&site.change(true)).unwrap();
+    assert_eq!(site.text("etc/resolv.conf"), left);
+    let site = lost();
+    enable(&site.change(true)).unwrap();
+    assert_eq!(site.text(KEPT), left);
+    site.disable().unwrap();
+    assert_eq!(site.text("etc/resolv.conf"), left);
+
+    // Somebody removed ours: what was kept is all that there is.
+    let site = Site::new();
+    site.put("etc/resolv.conf", FORMER);
+    let before = site.everything();
+    site.enable().unwrap();
+    fs::remove_file(site.root().join("etc/resolv.conf")).unwrap();
+    assert!(site.enable().is_err());
+    enable(&site.change(true)).unwrap();
+    assert!(site.text("etc/resolv.conf").contains("nameserver 10.0.0.2"));
+    site.disable().unwrap();
+    assert_eq!(site.everything(), before);
+
+    // What cannot be read is not nothing.
+    fs::remove_file(site.root().join("etc/resolv.conf")).unwrap();
+    fs::create_dir(site.root().join("a-directory")).unwrap();
+    symlink("../a-directory", site.root().join("etc/resolv.conf")).unwrap();
+    let before = site.everything();
+    assert!(matches!(site.enable(), Err(HostDnsError::File { .. })));
+    assert_eq!(site.everything(), before);
+}
+
 #[test]
 fn what_is_lost_is_said() {
     let site = Site::new();
@@ -263,31 +342,41 @@ fn a_drop_in_that_somebody_changed_is_left_alone() {
     assert!(!site.root().join(DROP_IN).exists());
 }
 
-/// It may run and not be asked: then a drop-in would do nothing.
+/// It may run and not be asked: then a drop-in would do nothing, or turn its own servers
+/// into others.
 #[test]
 fn systemd_resolved_counts_if_programs_ask_it() {
-    for (resolv_conf, nsswitch, expected) in [
-        ("nameserver 127.0.0.53\n", "", true),
-        ("nameserver 127.0.0.54\n", "", true),
-        ("nameserver 10.0.0.2\n", "", false),
-        ("nameserver 127.0.0.53\nnameserver 10.0.0.2\n", "", false),
-        ("", "", false),
-        (
-            "nameserver 10.0.0.2\n",
-            "passwd: files\nhosts: files resolve dns\n",
-            true,
-        ),
-        ("nameserver 10.0.0.2\n", "hosts: files dns\n", false),
+    for (resolv_conf, expected) in [
+        ("nameserver 127.0.0.53\n", true),
+        ("nameserver 127.0.0.54\n", true),
+        ("nameserver 10.0.0.2\n", false),
+        ("nameserver 127.0.0.53\nnameserver 10.0.0.2\n", false),
+        ("nameserver 127.0.0.53\nnameserver nonsense\n", false),
+        ("", false),
     ] {
         let site = Site::new();
         site.put("etc/resolv.conf", resolv_conf);
-        site.put("etc/nsswitch.conf", nsswitch);
-        assert!(!resolved::resolves(site.root()), "it does not run");
+        site.put("etc/nsswitch.conf", "hosts: files resolve dns\n");
+        assert!(!resolved::resolves(site.root(), false), "it does not run");
         fs::create_dir_all(site.root().join("run/systemd/resolve")).unwrap();
-        assert_eq!(
-            resolved::resolves(site.root()),
-            expected,
-            "{resolv_conf}{nsswitch}"
-        );
+        let found = resolved::resolves(site.root(), false);
+        assert_eq!(found, expected, "{resolv_conf}");
+    }
+}
+
+/// A drop-in's server makes those that count only without any go away.
+#[test]
+fn systemd_resolved_must_keep_other_servers() {
+    for (list, problem) in [
+        ("nameserver 198.51.100.1\nnameserver 10.0.0.2\n", None),
+        ("nameserver 10.0.0.2\n", Some("does not list")),
+        ("nameserver 198.51.100.1\n", Some("no server but")),
+        ("", Some("does not list")),
+    ] {
+        match (resolved::lists(list), problem) {
+            (Ok(()), None) => {}
+            (Err(told), Some(problem)) => assert!(told.contains(problem), "{told}"),
+            other => panic!("{list}: {other:?}"),
+        }
     }
 }

@@ -33,6 +33,13 @@ impl ImagesSection {
             }
         }
         for prefix in &self.appc_prefixes {
+            // What is said of it must not show a password.
+            if prefix.contains('@') {
+                return Err(
+                    "images.appc-prefixes: one of them has an '@' in it; names and passwords in addresses are not supported"
+                        .to_owned(),
+                );
+            }
             if !["http://", "https://"]
                 .iter()
                 .any(|scheme| prefix.starts_with(scheme))
@@ -95,6 +102,9 @@ mod tests {
         assert!(
             wrong("appc-prefixes = ['/srv/acis']").contains("belongs into images.appc-directories")
         );
+        let secret = wrong("appc-prefixes = ['https://u:pw@x/']");
+        assert!(secret.contains("passwords in addresses are not supported"));
+        assert!(!secret.contains("pw"));
         assert!(wrong("insecure-registries = ['http://x']").contains("must be a host and a port"));
         let none: ImagesSection = toml::from_str("docker-config = ''").unwrap();
         assert_eq!(none.options().credentials, None);

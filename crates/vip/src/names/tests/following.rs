@@ -135,6 +135,16 @@ fn nodes_that_are_gone() {
     );
     let agent = "app0.marathon.agentip.dcos.thisdcos.directory";
     assert_eq!(shown_of(&live, agent), ["10.0.0.2"]);
+    // Names that are made anew know it, too.
+    let again = |runs| {
+        let (task, status) = a_task(2, 0, 2, 2, 2, runs);
+        let tasks = [(Arc::new(task), Some(Arc::new(status)))];
+        live.anew(view(), [node("n1", &["10.0.0.1"])], tasks)
+    };
+    assert_eq!(again(true).all(), live.all());
+    assert_eq!(shown_of(&again(false), agent), [""; 0]);
+    let idle = live.anew(view(), [node("n1", &["10.0.0.1"])], []);
+    assert_eq!(shown_of(&idle, "slave.mesos"), ["10.0.0.1"]);
     live.set_node(node("n2", &["10.0.0.2"]));
     assert_eq!(shown_of(&live, "slave.mesos"), ["10.0.0.1", "10.0.0.2"]);
 }

@@ -7,8 +7,8 @@ use hyper::StatusCode;
 
 use super::super::super::client::Client;
 use super::super::content::{PART, Writer};
-use super::super::manifest::Descriptor;
-use super::{PullError, document};
+use super::super::manifest::{Descriptor, is_digest};
+use super::PullError;
 use crate::fetch::{Answer, FetchError};
 use crate::registry::{RegistryError, Repository};
 
@@ -30,7 +30,7 @@ impl Blob {
     ) -> Result<Self, PullError> {
         let size = u64::try_from(descriptor.size);
         match size {
-            Ok(size) if document::is_digest(&descriptor.digest) => Ok(Self {
+            Ok(size) if is_digest(&descriptor.digest) => Ok(Self {
                 digest: descriptor.digest.clone(),
                 size,
                 origin: origin.clone(),

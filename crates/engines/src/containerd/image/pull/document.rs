@@ -48,7 +48,7 @@ pub(super) async fn find(repository: &Repository) -> Result<Found, PullError> {
         match read {
             manifest::Document::Index(descriptor) => {
                 // What a digest leads to cannot lead back; a tag's place can.
-                if !is_digest(&descriptor.digest) {
+                if !manifest::is_digest(&descriptor.digest) {
                     let text = "sent an index that leads to something without a sha256 digest";
                     return Err(odd(repository, text.to_owned()));
                 }
@@ -149,12 +149,6 @@ impl Found {
             layers.map(move |(number, it)| (key(format!("l.{number}")), it.digest.clone()));
         layers.chain([(key("config".to_owned()), config.digest.clone())])
     }
-}
-
-/// Whether a text is `sha256:` and a hash.
-pub(super) fn is_digest(text: &str) -> bool {
-    let digits = text.strip_prefix("sha256:").unwrap_or_default();
-    digits.len() == 64 && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
 }
 
 fn odd(repository: &Repository, problem: String) -> PullError {

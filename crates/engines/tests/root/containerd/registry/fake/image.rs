@@ -44,9 +44,14 @@ pub(super) fn make(fault: Fault) -> Image {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
     encoder.write_all(&tar).unwrap();
     let layer = encoder.finish().unwrap();
+    let diff_id = match fault {
+        Fault::DiffOther => digest(unique.as_bytes()),
+        Fault::DiffName => "sealane-appc-x".to_owned(),
+        _ => digest(&tar),
+    };
     let config = json!({"os": "linux", "architecture": "any",
         "config": {"Cmd": ["/bin/sh", "-c", "echo pulled; sleep 1000"]},
-        "rootfs": {"type": "layers", "diff_ids": [digest(&tar)]}});
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]}});
     let config = config.to_string().into_bytes();
     let (config_kind, compression) = match fault {
         Fault::Artifact => (
