@@ -127,7 +127,7 @@ impl Groups {
         let found = tokio::task::spawn_blocking(links::found).await;
         let found = match found {
             Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Err(vec![format!("links cannot be listed: {error}")]),
+            Ok(Err(error)) => return Err(vec![chain(&error)]),
             // The runtime ends.
             Err(_) => return Ok(0),
         };

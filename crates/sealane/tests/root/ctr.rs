@@ -44,7 +44,6 @@ fn address(lab: &Lab) -> Option<IpAddr> {
 }
 
 #[test]
-#[ignore = "fails: the address of a container of ctr is not found"]
 fn containers_of_ctr_are_on_the_virtual_network() {
     let lab = Lab::new("ctr", With::Native).unwrap();
     lab.cni_ready().unwrap();

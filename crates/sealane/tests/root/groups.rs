@@ -46,7 +46,6 @@ fn reaches(lab: &Lab, from: &str, to: &str) -> bool {
 }
 
 #[test]
-#[ignore = "fails: links of virtual networks are not guarded by a whole daemon yet"]
 fn apps_talk_only_when_they_share_a_group() {
     let lab = Lab::new("groups", With::Native).unwrap();
     for (id, groups) in [
