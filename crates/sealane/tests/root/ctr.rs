@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -22,13 +23,23 @@ cp -P "$PLUGINS"/sealane /usr/lib/cni/loopback /opt/cni/bin/
 exec ctr --address "$SOCKET" --namespace "$NAMESPACE" "$@"
 "#;
 
+/// A folder with the one network that the client is to join: of several it takes the
+/// first by name, and the daemon's own bridge is in its folder as well.
+fn networks(lab: &Lab) -> Result<PathBuf> {
+    let folder = lab.state.join("ctr-networks");
+    fs::create_dir_all(&folder)?;
+    let list = "dcos.conflist";
+    fs::copy(lab.state.join("cni/net.d").join(list), folder.join(list))?;
+    Ok(folder)
+}
+
 fn ctr(lab: &Lab, arguments: &[&str]) -> Result<Command> {
     let containerd = lab.containerd.as_ref().context("no containerd")?;
     let mut command = lab.host.command("unshare");
     command
         .args(["--mount", "sh", "-ec", COVERED, "ctr"])
         .args(arguments)
-        .env("NETWORKS", lab.state.join("cni/net.d"))
+        .env("NETWORKS", networks(lab)?)
         .env("PLUGINS", lab.state.join("cni-bin"))
         .env("SOCKET", containerd.socket())
         .env("NAMESPACE", containerd.namespace());
@@ -49,13 +60,8 @@ fn containers_of_ctr_are_on_the_virtual_network() {
     lab.cni_ready().unwrap();
     let containerd = lab.containerd.as_ref().unwrap();
     containerd.import_busybox("busybox:test").unwrap();
-    // The client takes the first configuration of the directory.
-    let others = fs::read_dir(lab.state.join("cni/net.d")).unwrap();
-    let names: Vec<_> = others.map(|entry| entry.unwrap().file_name()).collect();
-    assert!(
-        names.iter().any(|name| name == "dcos.conflist"),
-        "{names:?}"
-    );
+    // runc knows containers of a namespace by name, also those of a killed test.
+    let name = format!("web-{}", std::process::id());
     let server = "busybox ip address show dev eth0; \
                   while [ ! -e /done ]; do echo hello | busybox nc -l -p 7001; done";
     let run = [
@@ -65,7 +71,7 @@ fn containers_of_ctr_are_on_the_virtual_network() {
         "--snapshotter",
         "native",
         "busybox:test",
-        "web",
+        &name,
         "/bin/busybox",
         "sh",
         "-c",
@@ -90,10 +96,10 @@ fn containers_of_ctr_are_on_the_virtual_network() {
     let to = SocketAddr::new(address, 7001);
     let answer = wait_for("the container to answer", SOON, || call(&host, to).ok());
     assert_eq!(answer.unwrap(), "hello\n");
-    let holder = format!("{}-web/eth0", containerd.namespace());
+    let holder = format!("{}-{name}/eth0", containerd.namespace());
     assert_eq!(lab.holders().unwrap(), [holder]);
     // Its task ends; the client says DEL without a namespace.
-    let kill = ["tasks", "kill", "--signal", "SIGKILL", "web"];
+    let kill = ["tasks", "kill", "--signal", "SIGKILL", &name];
     assert!(ctr(&lab, &kill).unwrap().status().unwrap().success());
     let output = client.wait_with_output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
