@@ -6,6 +6,7 @@ mod network;
 mod trace;
 mod vip;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -52,7 +53,12 @@ pub trait Views: Send + Sync {
     fn trace(&self, wish: TraceWish) -> Result<BoxStream<'static, TraceView>, String>;
 
     /// This node's blocks, other networks that it knows, and addresses that are in use.
+    /// Runs no plugin: those of others may hang.
     async fn networks(&self) -> NetworksView;
+
+    /// Why plugins of CNI networks say that they would take no container now, by the
+    /// network. Runs them, and waits for some seconds at most.
+    async fn readiness(&self) -> BTreeMap<String, String>;
 
     /// State of the daemon's parts, as a JSON object.
     fn status(&self) -> serde_json::Value;

@@ -77,23 +77,34 @@ mod root {
         assert!(status.unwrap().success(), "ip {words}");
     }
 
+    /// A link that goes with its test.
+    struct Ended(String);
+
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            let mut delete = Command::new("ip");
+            drop(delete.args(["link", "delete", &self.0]).output());
+        }
+    }
+
     /// A link that nobody guarded when it was made, and that goes.
     async fn links_are_guarded(lab: &KernelLab, hints: &Hints, reports: &Reports) {
         let name = format!("sealane{:08x}", std::process::id());
         let peer = format!("slpeer{:x}", std::process::id());
         ip(&format!("link add {name} type veth peer name {peer}"));
+        let link = Ended(name.clone());
         let index = std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).unwrap();
         let index: u32 = index.trim().parse().unwrap();
         let guarded = || lab.kernel.with(|datapath| datapath.guarded()).unwrap();
         ip(&format!("link set {name} up"));
-        ip(&format!("route add 9.0.1.2/32 dev {name}"));
+        ip(&format!("route add 9.0.1.2/32 dev {name} proto {}", netlink::PROTOCOL));
         hints.send(engines::EngineEvent { task: None });
         eventually("it is guarded", || guarded().contains_key(&index)).await;
         let expected: IpAddr = "9.0.1.2".parse().unwrap();
         assert_eq!(guarded()[&index], BTreeSet::from([expected]));
         let failures = || reports.all()["groups"].failures.clone();
         assert_eq!(failures(), [""; 0]);
-        ip(&format!("link delete {name}"));
+        drop(link);
         hints.send(engines::EngineEvent { task: None });
         eventually("it is let go", || !guarded().contains_key(&index)).await;
     }

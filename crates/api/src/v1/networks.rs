@@ -22,7 +22,11 @@ use crate::refusal::Refusal;
 /// this node knows.
 pub(crate) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Value>, Refusal> {
     let state = api.state().await?;
-    let mut view = api.context.views.networks().await;
+    let views = &api.context.views;
+    let (mut view, mut unready) = tokio::join!(views.networks(), views.readiness());
+    for other in view.others.iter_mut().filter(|it| it.engine == "cni") {
+        other.problem = other.problem.take().or(unready.remove(&other.name));
+    }
     view.blocks
         .iter_mut()
         .for_each(|block| block.leases.clear());

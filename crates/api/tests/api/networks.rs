@@ -84,7 +84,7 @@ async fn made_and_shown() {
             "networks": [expected],
             "others": [
                 {"name": "yard", "engine": "cni", "plugins": ["bridge", "portmap"],
-                 "file": "/etc/cni/net.d/10-yard.conflist"},
+                 "file": "/etc/cni/net.d/10-yard.conflist", "problem": "no datastore"},
                 {"name": "street", "engine": "docker"}],
             "problems": [],
         })

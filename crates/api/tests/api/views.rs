@@ -1,5 +1,7 @@
 //! A node that shows the same at any time.
 
+use std::collections::BTreeMap;
+
 use api::{
     BackendCounts, BackendStanding, BackendView, BlockView, CandidateView, Client, ClientView,
     DecisionView, DropView, EjectionView, ExplainError, ExplanationView, FailureCounts,
@@ -187,6 +189,10 @@ impl Views for FakeViews {
             why: "too many decisions a second; watch fewer with every=10".into(),
         };
         Ok(stream::iter([TraceView::Decision(Box::new(decision)), lost]).boxed())
+    }
+
+    async fn readiness(&self) -> BTreeMap<String, String> {
+        [("yard".to_owned(), "no datastore".to_owned())].into()
     }
 
     /// A block of `lab`, full but for one address, and networks of others.

@@ -10,6 +10,7 @@ pub(super) mod vips;
 
 pub(super) use problems::stranger;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -147,6 +148,10 @@ impl Views for NodeViews {
 
     async fn networks(&self) -> NetworksView {
         networks::networks(&self.agent, &self.mirror.state()).await
+    }
+
+    async fn readiness(&self) -> BTreeMap<String, String> {
+        networks::readiness(&self.agent).await
     }
 
     fn status(&self) -> Value {

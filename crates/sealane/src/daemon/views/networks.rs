@@ -1,5 +1,6 @@
 //! Networks as this node has them: blocks and leases, and networks of others.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use agent::View;
@@ -33,7 +34,7 @@ pub(super) async fn networks(agent: &View, state: &State) -> NetworksView {
         .filter(|(_, problems)| !problems.is_empty())
         .collect();
     if let Some(networks) = &agent.networks {
-        let all = networks.survey().await.into_iter();
+        let all = networks.names().await.into_iter();
         view.others.extend(all.filter(|it| !is_ours(it)).map(cni));
         view.engines.insert("cni");
     }
@@ -54,6 +55,15 @@ pub(super) async fn networks(agent: &View, state: &State) -> NetworksView {
         problem: None,
     }));
     view
+}
+
+/// What plugins say of CNI networks that would take no container now.
+pub(super) async fn readiness(agent: &View) -> BTreeMap<String, String> {
+    let Some(networks) = &agent.networks else {
+        return BTreeMap::new();
+    };
+    let all = networks.survey().await.into_iter();
+    all.filter_map(|it| Some((it.name, it.problem?))).collect()
 }
 
 fn is_ours(network: &NetworkSummary) -> bool {
