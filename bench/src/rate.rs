@@ -1,6 +1,6 @@
 //! Connections a second, and what the programs take of a connection's time.
 
-mod clock;
+pub(crate) mod clock;
 mod cost;
 
 use anyhow::{Context, Result};

@@ -6,13 +6,15 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use datapath::time_named;
 use testlab::wait_for;
 
 use crate::figures::{Turns, short};
 use crate::lab::{IMAGE, Lab, PATIENCE, With};
 use crate::parts::talker::Talk;
 use crate::process::{Running, report, settle, this_program};
+use crate::rate::clock::Clock;
 use crate::results::Measurement;
 
 /// Turns whose medians count.
@@ -21,6 +23,8 @@ const TURNS: usize = 30;
 const MILLIS: &str = "200";
 /// The ways, ours first: Docker's name of the network.
 const NETWORKS: [&str; 2] = ["dcos", "bridge"];
+/// The programs at containers' links.
+const PROGRAMS: [&str; 2] = ["sl_from", "sl_to"];
 
 /// Requests a second and megabytes a second through one connection.
 pub(crate) fn container_traffic() -> Result<Vec<Measurement>> {
@@ -45,6 +49,9 @@ pub(crate) fn container_traffic() -> Result<Vec<Measurement>> {
             .iter()
             .map(|network| Pair::new(&lab, network, sink))
             .collect::<Result<Vec<_>>>()?;
+        if !sink {
+            measurements.push(group_check(&lab, &pairs[0])?);
+        }
         let go = |index: usize| Ok(pairs[index].go(&lab, sink)?.rate() / divisor);
         let rates = Turns::take(TURNS, &NETWORKS, go, |rate| *rate)?;
         let ratio = rates.ratio(NETWORKS[0], NETWORKS[1]);
@@ -57,6 +64,36 @@ pub(crate) fn container_traffic() -> Result<Vec<Measurement>> {
         );
     }
     Ok(measurements)
+}
+
+/// What keeping groups apart takes of each packet, by the kernel's statistics, while two
+/// containers of a virtual network talk. Each packet is looked at as it leaves the one and
+/// as it comes to the other.
+fn group_check(lab: &Lab, pair: &Pair) -> Result<Measurement> {
+    let clock = Clock::new(lab.host.directory())?;
+    let checked = || -> Result<Check> {
+        let (talk, times) = time_named(&PROGRAMS, || pair.go(lab, false))?;
+        talk?;
+        let (runs, nanos) = times
+            .iter()
+            .fold((0, 0), |sum, it| (sum.0 + it.runs, sum.1 + it.nanos));
+        ensure!(runs > 0, "no packet was looked at");
+        Ok(Check {
+            nanos: nanos as f64 / runs as f64,
+            clock: clock.nanos()?,
+        })
+    };
+    let turns = Turns::take(TURNS, &["check"], |_| checked(), |check| check.nanos)?;
+    let nanos = turns.figures(|check| check.nanos).median("check");
+    let clock = turns.figures(|check| check.clock).median("check");
+    eprintln!("  {} ns of it are an empty program's", short(clock));
+    Ok(Measurement::new("group-check", nanos, "ns").with([("empty program", clock)]))
+}
+
+/// Nanoseconds a packet.
+struct Check {
+    nanos: f64,
+    clock: f64,
 }
 
 /// Two containers of one network, and the server in the first.

@@ -7,19 +7,16 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
-use datapath::Datapath;
+use datapath::time_named;
 use serde::Deserialize;
 
 use crate::process::{output, report};
-use crate::site::Site;
 
-/// What runs an empty program; it goes with its site.
-pub(super) struct Clock {
+/// What runs an empty program.
+pub(crate) struct Clock {
     program: PathBuf,
-    _site: Rc<Site>,
 }
 
 /// What the kernel counted.
@@ -30,25 +27,22 @@ struct Counted {
 }
 
 impl Clock {
-    /// Compiles it with the clang that the datapath is compiled with.
-    pub(super) fn new(site: &Rc<Site>) -> Result<Self> {
-        let program = site.host.directory().join("clock");
+    /// Compiles it with the clang that the datapath is compiled with, into a directory that
+    /// outlives it.
+    pub(crate) fn new(directory: &Path) -> Result<Self> {
+        let program = directory.join("clock");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rate/clock.c");
         let clang = std::env::var_os("CLANG").unwrap_or_else(|| OsString::from("clang"));
         let mut compile = Command::new(clang);
         compile.arg("-O2").arg("-o").arg(&program).arg(&source);
         output(&mut compile).context("compiling what runs an empty program")?;
-        Ok(Self {
-            program,
-            _site: Rc::clone(site),
-        })
+        Ok(Self { program })
     }
 
     /// Nanoseconds that the kernel counts for a run of an empty program.
-    pub(super) fn nanos(&self, datapath: &Datapath) -> Result<f64> {
+    pub(crate) fn nanos(&self) -> Result<f64> {
         let run = || report::<Counted>(&mut Command::new(&self.program));
-        // What the datapath's own programs do meanwhile is of no interest.
-        let (counted, _) = datapath.time_programs(run)?;
+        let (counted, _) = time_named(&[], run)?;
         let Counted { nanos, runs } = counted?;
         ensure!(runs > 0, "the kernel counted no run of an empty program");
         Ok(nanos as f64 / runs as f64)

@@ -96,7 +96,7 @@ fn compared(serving: Serving) -> Result<Compared> {
     Ok(Compared {
         vip: Way::vip(&site, serving, 1)?,
         direct: Way::direct(&site, Half::Plain, serving)?,
-        clock: Clock::new(&site)?,
+        clock: Clock::new(site.host.directory())?,
     })
 }
 
@@ -111,7 +111,7 @@ fn timed<T: Amount>(
     let programs = || -> Result<Go> {
         let datapath = vip.datapath()?;
         let (done, times) = datapath.time_programs(|| work(vip))?;
-        Ok(Go::of(&times, done?.amount(), clock.nanos(datapath)?))
+        Ok(Go::of(&times, done?.amount(), clock.nanos()?))
     };
     let alone = || -> Result<Go> {
         Ok(Go {

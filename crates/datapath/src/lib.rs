@@ -86,7 +86,7 @@ mod verdicts;
 pub use abilities::{Ability, abilities};
 pub use apply::Applied;
 pub use check::Finding;
-pub use cost::ProgramTime;
+pub use cost::{ProgramTime, time_named};
 pub use datapath::Datapath;
 pub use doctor::{Requirement, probe};
 pub use error::{ApplyError, DatapathError, Failure, Subject};
