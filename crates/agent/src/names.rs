@@ -56,7 +56,10 @@ impl Names {
         let mut regularly = tokio::time::interval(PERIOD);
         regularly.set_missed_tick_behavior(MissedTickBehavior::Delay);
         regularly.reset();
-        let here = Arc::new(self.node.record(Vec::new(), Timestamp::default()));
+        let here = Arc::new(
+            self.node
+                .record(Vec::new(), Vec::new(), Timestamp::default()),
+        );
         let mut follower = Follower {
             live: LiveNames::new(NamesView::of(self.node.id.clone())),
             here,

@@ -1,10 +1,11 @@
 //! This node's own record, kept alive by a lease.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use model::{Node, NodeId, PortRange, Resources, Timestamp};
-use store::{Expect, LeaseId, Outcome, Records, StoreError};
+use store::{Expect, LeaseId, Mirror, Outcome, Records, State, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::options::Engines;
@@ -39,12 +40,13 @@ pub struct NodeOptions {
 
 impl NodeOptions {
     /// The node's record.
-    pub(crate) fn record(&self, engines: Vec<String>, since: Timestamp) -> Node {
+    pub(crate) fn record(&self, engines: Vec<String>, busy: Vec<u16>, since: Timestamp) -> Node {
         Node {
             id: self.id.clone(),
             addresses: self.addresses.clone(),
             resources: self.resources,
             ports: self.ports.clone(),
+            busy,
             engines,
             zone: self.zone.clone(),
             version: self.version.clone(),
@@ -58,6 +60,7 @@ pub(crate) async fn run(
     options: NodeOptions,
     engines: Engines,
     records: Records,
+    mirror: Mirror,
     reports: Reports,
     stop: CancellationToken,
 ) {
@@ -67,7 +70,10 @@ pub(crate) async fn run(
     loop {
         let began = Instant::now();
         let mut failures = Vec::new();
-        let node = options.record(answering(&engines, &mut failures).await, since);
+        let engines = answering(&engines, &mut failures).await;
+        let given = given(&options.id, &mirror.state());
+        let busy = busy(&options.ports, given).await;
+        let node = options.record(engines, busy, since);
         if let Err(error) = keep(&records, &node, &mut lease, &mut written).await {
             // A lease that ended took the record with it: begin anew.
             (lease, written) = (None, None);
@@ -79,6 +85,24 @@ pub(crate) async fn run(
             () = tokio::time::sleep(PERIOD) => {}
         }
     }
+}
+
+/// Host ports of the node's tasks.
+fn given(node: &NodeId, state: &State) -> BTreeSet<u16> {
+    let here = state.tasks.values().filter(|task| task.node == *node);
+    here.flat_map(|task| task.ports.iter().filter_map(|port| port.host_port))
+        .collect()
+}
+
+/// Offered ports that somebody has who was not given them.
+async fn busy(offered: &[PortRange], given: BTreeSet<u16>) -> Vec<u16> {
+    let in_use = tokio::task::spawn_blocking(networks::ports_in_use).await;
+    // Without an answer only because the runtime ends.
+    let in_use = in_use.unwrap_or_default().into_iter();
+    in_use
+        .filter(|port| offered.iter().any(|range| range.contains(*port)))
+        .filter(|port| !given.contains(port))
+        .collect()
 }
 
 async fn answering(engines: &Engines, failures: &mut Vec<String>) -> Vec<String> {

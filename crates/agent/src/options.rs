@@ -251,6 +251,7 @@ impl Agent {
             node,
             engines.clone(),
             records,
+            mirror.clone(),
             reports.clone(),
             stop.clone(),
         ));

@@ -131,7 +131,9 @@ impl Services {
             own: self.dns.map(resolver).unwrap_or_default(),
             ..Standpoint::of(self.node.id.clone(), self.ranges.clone())
         };
-        let here = self.node.record(Vec::new(), Timestamp::default());
+        let here = self
+            .node
+            .record(Vec::new(), Vec::new(), Timestamp::default());
         Force {
             follower: Follower::new(standpoint, here),
             omissions: Omissions::default(),

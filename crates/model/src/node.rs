@@ -47,6 +47,10 @@ pub struct Node {
     pub resources: Resources,
     /// Host ports it offers to tasks.
     pub ports: Vec<PortRange>,
+    /// Those of them on which somebody listens or has a socket who is no task; in order.
+    /// They are left out where a port is chosen freely.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub busy: Vec<u16>,
     /// Engines that answer, by name (`docker`, `containerd`).
     pub engines: Vec<String>,
     /// Fault domain, for choosing near backends.

@@ -18,7 +18,7 @@
 mod claims;
 mod elements;
 mod flows;
-mod holder;
+pub(crate) mod holder;
 mod layout;
 mod listing;
 mod localnet;

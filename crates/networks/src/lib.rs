@@ -51,6 +51,7 @@ pub use fabric::{
     FabricNetwork, FabricOptions, HolderKind, Lease, LinkGuard, OverlayOptions, Reconciled, Usage,
 };
 pub use forwarding::{Forwarding, ensure_forwarding};
+pub use host_ports::holder::ports_in_use;
 pub use host_ports::{HostPorts, HostPortsOptions, Masquerade, NatRules, Published, Tunnel};
 pub use networks::{NetworkSummary, Networks};
 pub use options::Options;

@@ -132,7 +132,8 @@ impl Free<'_> {
         self.has_engine(app)?;
         self.has_resources(app)?;
         let wishes = task::host_port_wishes(app);
-        choose_host_ports(&wishes, &self.node.ports, &FIXED, &self.ports, rng)
+        let node = self.node;
+        choose_host_ports(&wishes, &node.ports, &FIXED, &self.ports, &node.busy, rng)
             .map_err(|problem| self.explain(app, problem))
     }
 

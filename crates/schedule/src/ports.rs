@@ -20,7 +20,9 @@ pub enum NoPorts {
 /// `None` none at all. The result has the order of the wishes.
 ///
 /// Free choice comes from `dynamic`, fixed numbers from `fixed` or `dynamic`.
-/// `taken` ports are held by other tasks of the node. The choice begins at a
+/// `taken` ports are held by other tasks of the node, `busy` ones by somebody else, which
+/// matters for free choice alone: whoever wants just that port is told by the node who has
+/// it. The choice begins at a
 /// random free port and goes on upwards with wrap-around, as Marathon's does
 /// (`PortsMatcher`), so that a number just freed is not reused at once.
 ///
@@ -31,6 +33,7 @@ pub fn choose_host_ports(
     dynamic: &[PortRange],
     fixed: &[PortRange],
     taken: &BTreeSet<u16>,
+    busy: &[u16],
     rng: &mut dyn RngCore,
 ) -> Result<Vec<Option<u16>>, NoPorts> {
     let within = |ranges: &[PortRange], port: u16| ranges.iter().any(|range| range.contains(port));
@@ -46,7 +49,7 @@ pub fn choose_host_ports(
     let free: Vec<u16> = dynamic
         .iter()
         .flat_map(|range| range.first..=range.last)
-        .filter(|port| !taken.contains(port) && !used.contains(port))
+        .filter(|port| !taken.contains(port) && !used.contains(port) && !busy.contains(port))
         .collect();
     let wanted = wishes.iter().filter(|wish| **wish == Some(0)).count();
     if wanted > free.len() {

@@ -226,7 +226,11 @@ async fn everything_anew_tells_nothing_new() {
     let names = fleet.reconciler();
     let mut follower = Follower {
         live: LiveNames::new(NamesView::of(names.node.id.clone())),
-        here: Arc::new(names.node.record(Vec::new(), Timestamp::default())),
+        here: Arc::new(
+            names
+                .node
+                .record(Vec::new(), Vec::new(), Timestamp::default()),
+        ),
         revision: 0,
     };
     let first = fleet.mirror.at_least(1).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::{Mirror, RedbStore};
+use store::RedbStore;
 
 use super::*;
 use crate::scripted::Scripted;
@@ -32,6 +32,7 @@ async fn a_node_whose_engine_hangs_is_alive_without_it() {
         options,
         engines,
         records,
+        mirror.clone(),
         reports.clone(),
         stop.clone(),
     ));
@@ -45,4 +46,23 @@ async fn a_node_whose_engine_hangs_is_alive_without_it() {
     running.await.unwrap();
     let failures = reports.all()["node"].failures.clone();
     assert!(failures[0].contains("took longer than 2 s"), "{failures:?}");
+}
+
+#[tokio::test]
+async fn ports_of_others_are_told() {
+    let listeners = [(); 3].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let bound = std::net::UdpSocket::bind("[::1]:0").unwrap();
+    let tcp = listeners
+        .each_ref()
+        .map(|it| it.local_addr().unwrap().port());
+    let udp = bound.local_addr().unwrap().port();
+    let only = |port| PortRange {
+        first: port,
+        last: port,
+    };
+    // The first is a task's, the second is not offered.
+    let offered = [only(tcp[0]), only(tcp[2]), only(udp)];
+    let mut expected = vec![tcp[2], udp];
+    expected.sort_unstable();
+    assert_eq!(busy(&offered, [tcp[0]].into()).await, expected);
 }

@@ -177,6 +177,7 @@ fn node() -> Node {
             last: 32000,
         }],
         engines: vec!["docker".into()],
+        busy: Vec::new(),
         zone: None,
         version: "1".into(),
         since: Timestamp::from_millis(1),

@@ -69,6 +69,7 @@ fn node() -> Node {
             last: 31_100,
         }],
         engines: vec!["containerd".into()],
+        busy: Vec::new(),
         zone: None,
         version: "1".into(),
         since: Timestamp::default(),

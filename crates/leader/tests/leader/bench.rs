@@ -178,6 +178,7 @@ pub(crate) fn node() -> Node {
             last: 32_000,
         }],
         engines: vec!["docker".into(), "containerd".into()],
+        busy: Vec::new(),
         zone: None,
         version: "1".into(),
         since: Timestamp::from_millis(0),

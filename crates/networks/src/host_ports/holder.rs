@@ -1,5 +1,6 @@
 //! Who has a port: the process behind a socket, for people.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -85,23 +86,34 @@ fn container(process: &Path) -> Option<String> {
 }
 
 fn sockets(port: &Port) -> Vec<Socket> {
-    let name = port.protocol.as_str();
-    let files = [name.to_owned(), format!("{name}6")];
-    let tables = files
-        .iter()
-        // The thread's own namespace, which may be another than the process's.
-        .filter_map(|file| fs::read_to_string(Path::new("/proc/thread-self/net").join(file)).ok());
+    let mut sockets = all_sockets(port.protocol);
+    sockets.retain(|socket| {
+        let any = socket.local.ip().is_unspecified();
+        socket.local.port() == port.number
+            && port.ip.is_none_or(|ip| any || ip == socket.local.ip())
+    });
+    sockets
+}
+
+/// Ports of the calling thread's network namespace at which a TCP socket listens or which
+/// a UDP socket has. Reads files of the kernel, so it belongs on a thread that may block.
+#[must_use]
+pub fn ports_in_use() -> BTreeSet<u16> {
+    let listening = all_sockets(Protocol::Tcp);
+    let listening = listening.into_iter().filter(|socket| socket.listening);
+    let all = listening.chain(all_sockets(Protocol::Udp));
+    all.map(|socket| socket.local.port()).collect()
+}
+
+fn all_sockets(protocol: Protocol) -> Vec<Socket> {
+    let name = protocol.as_str();
     let mut sockets = Vec::new();
-    for table in tables {
-        let all = table
-            .lines()
-            .skip(1)
-            .filter_map(|line| socket(line, port.protocol));
-        sockets.extend(all.filter(|socket| {
-            let any = socket.local.ip().is_unspecified();
-            socket.local.port() == port.number
-                && port.ip.is_none_or(|ip| any || ip == socket.local.ip())
-        }));
+    for file in [name.to_owned(), format!("{name}6")] {
+        // The thread's own namespace, which may be another than the process's.
+        let path = Path::new("/proc/thread-self/net").join(file);
+        let table = fs::read_to_string(path).unwrap_or_default();
+        let lines = table.lines().skip(1);
+        sockets.extend(lines.filter_map(|line| socket(line, protocol)));
     }
     sockets
 }

@@ -10,7 +10,7 @@ fn range(first: u16, last: u16) -> PortRange {
 
 fn choose(wishes: &[Option<u16>], offered: &[PortRange]) -> Result<Vec<Option<u16>>, NoPorts> {
     let mut rng = StdRng::seed_from_u64(7);
-    choose_host_ports(wishes, offered, &[], &BTreeSet::new(), &mut rng)
+    choose_host_ports(wishes, offered, &[], &BTreeSet::new(), &[], &mut rng)
 }
 
 #[test]
@@ -56,8 +56,20 @@ fn too_few_or_taken_is_said() {
     let mut rng = StdRng::seed_from_u64(1);
     let taken = BTreeSet::from([80]);
     let all = [range(1, u16::MAX)];
-    let result = choose_host_ports(&[Some(80)], &[], &all, &taken, &mut rng);
+    let result = choose_host_ports(&[Some(80)], &[], &all, &taken, &[], &mut rng);
     assert_eq!(result, Err(NoPorts::Taken(80)));
+}
+
+#[test]
+fn a_fixed_port_may_be_busy() {
+    let mut rng = StdRng::seed_from_u64(1);
+    let offered = [range(31000, 31001)];
+    let wishes = [Some(31000), Some(0)];
+    let none = BTreeSet::new();
+    let chosen = choose_host_ports(&wishes, &offered, &[], &none, &[31000], &mut rng);
+    assert_eq!(chosen, Ok(vec![Some(31000), Some(31001)]));
+    let chosen = choose_host_ports(&[Some(0); 2], &offered, &[], &none, &[31000], &mut rng);
+    assert_eq!(chosen, Err(NoPorts::TooFew));
 }
 
 #[test]
@@ -70,20 +82,22 @@ proptest! {
     #[test]
     fn chosen_ports_are_offered_free_and_distinct(
         seed: u64, wanted in 0usize..20, taken in proptest::collection::btree_set(31000u16..31030, 0..20),
+        busy in proptest::collection::vec(31000u16..31030, 0..5),
     ) {
         let offered = [range(31000, 31029)];
         let wishes = vec![Some(0); wanted];
         let mut rng = StdRng::seed_from_u64(seed);
-        match choose_host_ports(&wishes, &offered, &[], &taken, &mut rng) {
+        match choose_host_ports(&wishes, &offered, &[], &taken, &busy, &mut rng) {
             Ok(ports) => {
                 let distinct: BTreeSet<u16> = ports.iter().flatten().copied().collect();
                 prop_assert_eq!(distinct.len(), wanted);
                 prop_assert!(distinct.is_disjoint(&taken));
+                prop_assert!(busy.iter().all(|port| !distinct.contains(port)));
                 prop_assert!(distinct.iter().all(|port| offered[0].contains(*port)));
             }
             Err(error) => {
                 prop_assert_eq!(error, NoPorts::TooFew);
-                prop_assert!(30 - taken.len() < wanted);
+                prop_assert!(30 - taken.len() < wanted + busy.len());
             }
         }
     }

@@ -78,6 +78,7 @@ pub(crate) fn node(index: usize) -> Node {
         resources: Resources::default(),
         ports: Vec::new(),
         engines: Vec::new(),
+        busy: Vec::new(),
         zone: None,
         version: "1".into(),
         since: Timestamp::from_millis(1),

@@ -29,6 +29,7 @@ pub(super) fn node(id: &str, addresses: &[&str]) -> Arc<Node> {
         resources: Resources::default(),
         ports: Vec::new(),
         engines: Vec::new(),
+        busy: Vec::new(),
         zone: None,
         version: "1".into(),
         since: Timestamp::default(),

@@ -61,6 +61,7 @@ async fn nodes_know_each_others_blocks_also_of_one_that_is_away() {
         resources: Resources::default(),
         ports: Vec::new(),
         engines: Vec::new(),
+        busy: Vec::new(),
         zone: None,
         version: "1".into(),
         since: Timestamp::default(),

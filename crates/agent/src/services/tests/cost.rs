@@ -32,7 +32,7 @@ mod root {
             let node = Node {
                 id: NodeId(format!("n{index}")),
                 addresses: vec![format!("10.0.0.{index}").parse().unwrap()],
-                ..here().record(Vec::new(), Timestamp::default())
+                ..here().record(Vec::new(), Vec::new(), Timestamp::default())
             };
             change.put_node(&node, lease, Expect::Any);
         }

@@ -42,6 +42,7 @@ fn node(dice: &mut Dice) -> Node {
         resources: Resources::default(),
         ports: vec![PortRange { first: 1, last: 9 }],
         engines: Vec::new(),
+        busy: Vec::new(),
         zone: dice.of(&[None, Some("east")]).map(str::to_owned),
         version: String::new(),
         since: Timestamp::default(),

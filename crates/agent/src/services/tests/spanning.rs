@@ -23,6 +23,7 @@ fn remote(change: &mut Change, lease: store::LeaseId) {
         resources: Resources::default(),
         ports: Vec::new(),
         engines: Vec::new(),
+        busy: Vec::new(),
         zone: None,
         version: "1".into(),
         since: Timestamp::default(),

@@ -101,6 +101,7 @@ impl World {
                 resources: Resources::default(),
                 ports: Vec::new(),
                 engines: Vec::new(),
+                busy: Vec::new(),
                 zone: None,
                 version: String::new(),
                 since: AT,

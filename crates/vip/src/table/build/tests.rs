@@ -116,6 +116,7 @@ fn node(id: &str, addresses: &[&str]) -> Node {
         resources: Resources::default(),
         ports: Vec::new(),
         engines: Vec::new(),
+        busy: Vec::new(),
         zone: None,
         version: String::new(),
         since: Timestamp::default(),

@@ -137,6 +137,7 @@ fn a_change_touches_the_services_of_its_record_alone() {
         "the other one drained anyway"
     );
     let elsewhere = Node {
+        busy: Vec::new(),
         zone: Some("x".into()),
         ..node("n3", &["10.0.0.3"])
     };

@@ -17,6 +17,7 @@ fn fleet(zones: [Option<&str>; 4], locality: &str) -> Fleet {
     }));
     fleet.nodes = numbered
         .map(|(number, zone)| Node {
+            busy: Vec::new(),
             zone: zone.map(str::to_owned),
             ..node(&format!("n{number}"), &[&format!("10.0.0.{number}")])
         })

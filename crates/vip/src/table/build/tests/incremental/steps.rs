@@ -77,6 +77,7 @@ fn nodes() -> impl Strategy<Value = Node> {
     ]);
     let zone = select(vec![None, Some("east"), Some("west")]);
     (select(vec!["n1", "n2", "n3"]), addresses, zone).prop_map(|(id, addresses, zone)| Node {
+        busy: Vec::new(),
         zone: zone.map(str::to_owned),
         ..node(id, &addresses)
     })
