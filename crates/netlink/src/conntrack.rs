@@ -215,7 +215,7 @@ impl Narrow {
 }
 
 /// The outcome that a message of kind `NLMSG_ERROR` tells.
-fn code(body: &[u8]) -> io::Result<()> {
+pub(crate) fn code(body: &[u8]) -> io::Result<()> {
     match body.first_chunk().map(|code| i32::from_ne_bytes(*code)) {
         Some(0) => Ok(()),
         Some(code) => Err(io::Error::from_raw_os_error(code.saturating_neg())),
@@ -224,7 +224,7 @@ fn code(body: &[u8]) -> io::Result<()> {
 }
 
 /// The first message of a buffer: its kind, what it holds, and what follows.
-fn message(buffer: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+pub(crate) fn message(buffer: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let length = u32::from_ne_bytes(*buffer.first_chunk()?);
     let length = usize::try_from(length).ok()?;
     let kind = u16::from_ne_bytes(*buffer.get(4..)?.first_chunk()?);
@@ -247,7 +247,7 @@ fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8], &[u8])> {
     })
 }
 
-fn content(of: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(crate) fn content(of: &[u8], wanted: u16) -> Option<&[u8]> {
     attributes(of).find_map(|(kind, content, _)| (kind == wanted).then_some(content))
 }
 
@@ -313,7 +313,7 @@ fn filter(narrow: Narrow) -> Vec<u8> {
     .concat()
 }
 
-fn attribute(kind: u16, content: &[u8]) -> Vec<u8> {
+pub(crate) fn attribute(kind: u16, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(4 + content.len()).unwrap_or(u16::MAX);
     let mut whole = length.to_ne_bytes().to_vec();
     whole.extend_from_slice(&kind.to_ne_bytes());

@@ -54,7 +54,7 @@ pub enum NetlinkError {
     /// The kernel did not answer a question.
     #[error("could not look at the {what} of a network namespace")]
     Look {
-        /// `link`, `links`, `addresses` or `routes`.
+        /// `link`, `links`, `addresses`, `routes`, `rules`, `filters` or `queues`.
         what: &'static str,
         /// What the kernel said.
         #[source]

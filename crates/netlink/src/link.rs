@@ -279,13 +279,13 @@ fn change(index: u32) -> LinkMessage {
 }
 
 /// A question for links without their counters, which would be most of the answer.
-fn brief() -> LinkMessage {
+pub(crate) fn brief() -> LinkMessage {
     let mut message = LinkMessage::default();
     message.attributes = vec![LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])];
     message
 }
 
-fn link(message: RouteNetlinkMessage) -> Option<Link> {
+pub(crate) fn link(message: RouteNetlinkMessage) -> Option<Link> {
     let RouteNetlinkMessage::NewLink(message) = message else {
         return None;
     };

@@ -216,7 +216,7 @@ impl Socket {
     }
 }
 
-fn route_message(route: &Route) -> RouteMessage {
+pub(crate) fn route_message(route: &Route) -> RouteMessage {
     let mut message = RouteMessage::default();
     let header = &mut message.header;
     header.address_family = family(route.to.addr());

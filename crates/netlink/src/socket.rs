@@ -12,6 +12,7 @@ use rtnetlink::sys::{self, SocketAddr, protocols::NETLINK_ROUTE};
 
 use crate::NetlinkError;
 use crate::batch::{Batch, Step, append, encode};
+use crate::conntrack::{code, message};
 
 /// The kernel sends no longer message than this.
 const LONGEST: usize = 64 * 1024;
@@ -19,6 +20,8 @@ const LONGEST: usize = 64 * 1024;
 const AT_ONCE: usize = 64;
 /// The kernel sets this when a table changed while it was listed.
 const INTERRUPTED: u16 = 0x10;
+/// Length of a message's header.
+const HEADER: usize = 16;
 /// Looks at a table that keeps changing.
 const LOOKS: usize = 10;
 
@@ -123,6 +126,40 @@ impl Socket {
         }
         // A table that never rests is returned as it was seen.
         Ok(found)
+    }
+
+    /// As [`Socket::list`], without the library: the body of each message, whatever is in it.
+    pub(crate) fn list_raw(
+        &self,
+        what: &'static str,
+        kind: u16,
+        request: &[u8],
+    ) -> Result<Vec<Vec<u8>>, NetlinkError> {
+        let length = u32::try_from(HEADER + request.len()).unwrap_or(u32::MAX);
+        let mut bytes = length.to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+        bytes.extend(1_u32.to_ne_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(request);
+        self.send(&bytes)?;
+        let mut found = Vec::new();
+        loop {
+            let mut buffer = Vec::with_capacity(LONGEST);
+            retried(|| self.0.recv(&mut buffer, 0))?;
+            let mut rest = buffer.as_slice();
+            while let Some((kind, body, next)) = message(rest) {
+                match i32::from(kind) {
+                    libc::NLMSG_DONE => return Ok(found),
+                    libc::NLMSG_ERROR => {
+                        let refused = |source| NetlinkError::Look { what, source };
+                        return code(body).map_err(refused).map(|()| found);
+                    }
+                    _ => found.push(body.to_vec()),
+                }
+                rest = next;
+            }
+        }
     }
 
     /// Reads a whole listing; false if the table changed meanwhile.
