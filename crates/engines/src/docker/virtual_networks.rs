@@ -12,6 +12,7 @@ use bollard::models::{Ipam, IpamConfig, Network, NetworkCreateRequest};
 use bollard::query_parameters::{
     InspectNetworkOptions, ListNetworksOptions, ListNetworksOptionsBuilder,
 };
+use ipnet::IpNet;
 
 use super::DockerEngine;
 use super::connection::Client;
@@ -46,14 +47,21 @@ impl DockerEngine {
         wanted: &[VirtualNetwork],
     ) -> Result<Ensured, EngineError> {
         let client = self.connection.client().await?;
-        let listed = self.list_networks(&client, None).await?;
+        let mut listed = self.list_networks(&client, None).await?;
         let mut ensured = Ensured::default();
+        // First: one of the same name may have to make room.
+        let mut kept = Vec::new();
+        for stale in listed.extract_if(.., |it| self.is_stale(it, wanted)) {
+            if !self.remove_network(&client, &stale, &mut ensured).await? {
+                kept.extend(stale.name);
+            }
+        }
         for network in wanted {
             let known = listed
                 .iter()
                 .find(|it| it.name.as_ref() == Some(&network.name));
             match known {
-                None if !network.usable => {}
+                None if !network.usable || kept.contains(&network.name) => {}
                 None => match self.make_network(&client, driver, network).await {
                     Ok(()) => ensured.made.push(network.name.clone()),
                     Err(EngineError::Failed { detail, .. }) => ensured.problems.push(format!(
@@ -71,26 +79,44 @@ impl DockerEngine {
                 )),
             }
         }
-        for stale in listed.iter().filter(|it| self.is_stale(it, wanted)) {
-            let name = stale.name.clone().unwrap_or_default();
-            match client.docker.remove_network(&name).await {
-                Ok(()) => ensured.removed.push(name),
-                Err(error) if status(&error) == Some(404) => {}
-                Err(error) if status(&error).is_some() => ensured.problems.push(format!(
-                    "virtual network '{name}' is gone, but Docker keeps its network: {}",
-                    detail(&error)
-                )),
-                Err(error) => return Err(self.connection.failed("remove a network", &error)),
-            }
-        }
         Ok(ensured)
     }
 
-    /// Whether a network was made here and is not wanted any more.
+    /// Yields whether it is gone.
+    async fn remove_network(
+        &self,
+        client: &Client,
+        stale: &Network,
+        ensured: &mut Ensured,
+    ) -> Result<bool, EngineError> {
+        let name = stale.name.clone().unwrap_or_default();
+        match client.docker.remove_network(&name).await {
+            Ok(()) => ensured.removed.push(name),
+            Err(error) if status(&error) == Some(404) => {}
+            Err(error) if status(&error).is_some() => {
+                ensured.problems.push(format!(
+                    "virtual network '{name}' is gone or has other addresses now, but Docker \
+                     keeps the network that it had: {}; remove the containers on it",
+                    detail(&error)
+                ));
+                return Ok(false);
+            }
+            Err(error) => return Err(self.connection.failed("remove a network", &error)),
+        }
+        Ok(true)
+    }
+
+    /// Whether a network was made here and is not wanted any more, or not as it is.
     fn is_stale(&self, network: &Network, wanted: &[VirtualNetwork]) -> bool {
         let owner = network.labels.as_ref().and_then(|labels| labels.get(OWNER));
+        if owner != Some(&self.options.owner) {
+            return false;
+        }
         let name = network.name.as_deref().unwrap_or_default();
-        owner == Some(&self.options.owner) && wanted.iter().all(|it| it.name != name)
+        match wanted.iter().find(|it| it.name == name) {
+            Some(wanted) => !has_subnets(network, wanted),
+            None => true,
+        }
     }
 
     async fn make_network(
@@ -178,4 +204,13 @@ impl DockerEngine {
         }
         Ok(addresses)
     }
+}
+
+/// Whether Docker's network has the addresses of the virtual one.
+fn has_subnets(network: &Network, wanted: &VirtualNetwork) -> bool {
+    let config = network.ipam.as_ref().and_then(|ipam| ipam.config.as_ref());
+    let subnets = config.into_iter().flatten();
+    let subnets = subnets.filter_map(|config| config.subnet.as_deref()?.parse().ok());
+    let has: BTreeSet<IpNet> = subnets.collect();
+    has == wanted.subnets.iter().copied().collect()
 }

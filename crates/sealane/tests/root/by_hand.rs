@@ -125,6 +125,51 @@ fn networks_come_to_docker_and_go_and_others_stay() {
 }
 
 #[test]
+fn a_network_that_changed_while_docker_was_away_is_made_anew() {
+    let mut lab = Lab::new("anew", With::Docker).unwrap();
+    let create = |lab: &Lab, subnet: &str| {
+        let words = ["network", "create", "lab", "--block", "24", "--subnet"];
+        lab.sealane(&[&words[..], &[subnet]].concat()).unwrap();
+    };
+    create(&lab, "10.66.0.0/16");
+    until_known(&lab, "lab", true);
+    lab.docker.as_mut().unwrap().crash().unwrap();
+    lab.sealane(&["network", "delete", "lab"]).unwrap();
+    wait_for("the node to forget the network", SOON, || {
+        lab.sealane(&["network", "show", "lab"])
+            .is_err()
+            .then_some(())
+    })
+    .unwrap();
+    create(&lab, "10.67.0.0/16");
+    let mut docker = lab.docker.take().unwrap();
+    docker.restart(&lab.host).unwrap();
+    let docker = &*lab.docker.insert(docker);
+    let format = "{{range .IPAM.Config}}{{.Subnet}}{{end}}";
+    wait_for("Docker's network to have the new addresses", SOON, || {
+        let subnet = docker
+            .docker(&["network", "inspect", "-f", format, "lab"])
+            .ok()?;
+        (subnet.trim() == "10.67.0.0/16").then_some(())
+    })
+    .unwrap();
+    let run = [
+        "run",
+        "-d",
+        "--name",
+        "one",
+        "--network",
+        "lab",
+        "chrisrc/myservice",
+    ];
+    docker.docker(&run).unwrap();
+    let own = addresses(&lab, "one");
+    assert!(own[0].to_string().starts_with("10.67."), "{own:?}");
+    let docker = lab.docker.as_ref().unwrap();
+    docker.docker(&["rm", "-f", "one"]).unwrap();
+}
+
+#[test]
 fn a_docker_network_of_the_same_name_is_left_alone_and_reported() {
     let lab = Lab::new("same-name", With::Docker).unwrap();
     let docker = lab.docker.as_ref().unwrap();
