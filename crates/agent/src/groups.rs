@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use datapath::Behind;
 use model::NodeId;
 use store::{Mirror, State};
 use tokio_util::sync::CancellationToken;
@@ -144,7 +145,13 @@ impl Groups {
                     continue;
                 }
                 let addresses: Vec<_> = addresses.iter().copied().collect();
-                let guarded = datapath.guard_interface(*link, &addresses, expecting);
+                let behind = Behind {
+                    addresses: &addresses,
+                    expecting,
+                    // Nobody tells whether it is limited.
+                    direct: false,
+                };
+                let guarded = datapath.guard_interface(*link, behind);
                 failures.extend(guarded.err());
             }
             failures

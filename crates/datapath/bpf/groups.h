@@ -7,6 +7,12 @@
 // of groups ends established connections as well, and fragments, extension headers and
 // protocols make no difference: the addresses stand in every packet's first header.
 // On the way in they are the final ones, after whatever the host has translated.
+//
+// Packets between two containers of a node are handed from the one to the other, past the
+// host's routing and its packet filters, as a bridge would. Those that the host translates
+// must pass it both ways: a client that dials a host port of its neighbour is answered by
+// the neighbour's own address, which the host has to turn back. So whoever got a packet of
+// a neighbour by way of the host answers by that way, and what it begins goes there too.
 
 #ifndef SEALANE_GROUPS_H
 #define SEALANE_GROUPS_H
@@ -26,11 +32,6 @@
 #define ETHERNET_IPV6 0x86dd
 #define IPV4_ADDRESSES 12
 #define IPV6_ADDRESSES 8
-
-struct ends {
-    struct address from;
-    struct address to;
-};
 
 enum packet {
     PACKET_IP,
@@ -97,10 +98,9 @@ static __noinline bool shares_group(const struct tenant *a, const struct tenant 
     return false;
 }
 
-// Whether a container may talk to whoever has `other`.
-static __always_inline bool may_talk(const struct tenant *tenant, const struct address *other) {
-    const struct tenant *peer = bpf_map_lookup_elem(&tenants, other);
-
+// Whether a container may talk to whoever has `other`: `peer`, if that is told.
+static __always_inline bool may_talk(const struct tenant *tenant, const struct tenant *peer,
+                                     const struct address *other) {
     if ((tenant->flags | (peer ? peer->flags : 0)) & TENANT_OPEN)
         return true;
     if (!peer)
@@ -143,6 +143,25 @@ static __always_inline bool stays_on_link(const struct ends *ends) {
     return (nobody || is_link_local(&ends->from)) && (near || is_link_local(&ends->to));
 }
 
+// Whether packets go to a container of this node without the host.
+static __always_inline bool is_next_door(const struct tenant *peer, const struct ends *ends,
+                                         __u32 link) {
+    if (!peer || !peer->link || peer->link == link || !(peer->flags & TENANT_DIRECT))
+        return false;
+    return !bpf_map_lookup_elem(&detours, ends);
+}
+
+// Neighbours who met by way of the host go on meeting there.
+static __always_inline void note_detour(const struct ends *ends) {
+    struct ends back = {.from = ends->to, .to = ends->from};
+    __u32 one = 1;
+
+    if (bpf_map_lookup_elem(&detours, ends))
+        return;
+    bpf_map_update_elem(&detours, ends, &one, BPF_ANY);
+    bpf_map_update_elem(&detours, &back, &one, BPF_ANY);
+}
+
 // From the container: with its own address, and to whom it may talk.
 static __always_inline int judge_sent(struct __sk_buff *skb) {
     struct ends ends = {};
@@ -157,9 +176,10 @@ static __always_inline int judge_sent(struct __sk_buff *skb) {
     const struct tenant *tenant = bpf_map_lookup_elem(&tenants, &ends.from);
     if (!tenant || tenant->link != link)
         return stays_on_link(&ends) ? PACKET_PASS : drop_packet(&ends, link, DROP_SOURCE);
-    if (!may_talk(tenant, &ends.to))
+    const struct tenant *peer = bpf_map_lookup_elem(&tenants, &ends.to);
+    if (!may_talk(tenant, peer, &ends.to))
         return drop_packet(&ends, link, DROP_GROUPS);
-    return PACKET_PASS;
+    return is_next_door(peer, &ends, link) ? bpf_redirect_peer(peer->link, 0) : PACKET_PASS;
 }
 
 // To the container: from whom it may hear. One that is not told of is in the default group,
@@ -170,14 +190,12 @@ static __always_inline int judge_received(struct __sk_buff *skb) {
     if (read_ends(skb, &ends) != PACKET_IP)
         return PACKET_PASS;
     const struct tenant *tenant = bpf_map_lookup_elem(&tenants, &ends.to);
-    const struct address *other = &ends.from;
-    if (!tenant) {
-        tenant = bpf_map_lookup_elem(&tenants, &ends.from);
-        other = &ends.to;
-    }
-    if (tenant && !may_talk(tenant, other))
-        return drop_packet(&ends, skb->ifindex, DROP_GROUPS);
-    return PACKET_PASS;
+    const struct tenant *peer = bpf_map_lookup_elem(&tenants, &ends.from);
+    if (tenant && tenant->link && peer && peer->link)
+        note_detour(&ends);
+    bool allowed =
+        tenant ? may_talk(tenant, peer, &ends.from) : !peer || may_talk(peer, tenant, &ends.to);
+    return allowed ? PACKET_PASS : drop_packet(&ends, skb->ifindex, DROP_GROUPS);
 }
 
 #endif

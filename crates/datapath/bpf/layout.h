@@ -13,7 +13,7 @@
 
 #include <linux/types.h>
 
-#define LAYOUT_VERSION 4
+#define LAYOUT_VERSION 5
 
 // Id 0 of services and of backends is never given out. Service 0 counts the
 // refusals at ports that no service has.
@@ -245,7 +245,15 @@ struct tenant {
 };
 
 enum tenant_flags {
-    TENANT_OPEN = 1, // a node's own: may talk to everybody
+    TENANT_OPEN = 1,   // a node's own: may talk to everybody
+    TENANT_DIRECT = 2, // neighbours' packets need not go through its link's queue
+};
+
+// `detours`: LRU; addresses of neighbours whose packets go by way of the host -> 1. Both
+// orders of a pair are there.
+struct ends {
+    struct address from;
+    struct address to;
 };
 
 // `realms`: trie of the virtual networks' subnets -> 1. An address of theirs that

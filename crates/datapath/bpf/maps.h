@@ -153,6 +153,13 @@ struct {
 } realms SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, struct ends);
+    __type(value, __u32);
+} detours SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
     __uint(max_entries, 1024);
     __type(key, struct drop_key);

@@ -10,7 +10,7 @@ use crate::faults::{Point, pass};
 use crate::object::Maps;
 use crate::pins::Pins;
 use crate::sentries::{self, dismiss};
-use crate::tenants::{Tenancy, Tenant, key_address, realm_key, tenant_key};
+use crate::tenants::{Behind, Tenancy, Tenant, key_address, realm_key, tenant_key};
 use crate::{Datapath, DatapathError, Finding};
 
 mod drops;
@@ -39,22 +39,14 @@ impl Datapath {
 
     /// Puts the programs that enforce groups onto a link of this network namespace, the
     /// host's side of a container's, before it is up: from here on the container sends
-    /// with these addresses alone, and talks to whom its groups allow.
-    ///
-    /// An address that no table has told yet is in the default group, unless `expecting`
-    /// says that a task in other groups is about to start here: then it shares a group
-    /// with nobody until a table tells it or expects nobody.
+    /// with its own addresses alone, and talks to whom its groups allow. An address that
+    /// no table has told yet is in the default group, unless a task is expected.
     ///
     /// # Errors
     /// If the kernel refuses; the link may not be used then.
-    pub fn guard_interface(
-        &mut self,
-        link: u32,
-        addresses: &[IpAddr],
-        expecting: bool,
-    ) -> Result<(), DatapathError> {
+    pub fn guard_interface(&mut self, link: u32, behind: Behind<'_>) -> Result<(), DatapathError> {
         let known = self.tenancy.links.contains_key(&link);
-        self.tenancy.guard(link, addresses, expecting);
+        self.tenancy.guard(link, &behind);
         let told = self.set_tenants();
         self.sentries
             .post(link, known)

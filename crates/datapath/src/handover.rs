@@ -1,7 +1,7 @@
 //! What new maps take over from pinned ones that they are to replace.
 //!
-//! Where clients stand, whose connects are left alone, which groups containers are in and
-//! who may bind what is told apart from tables, and nobody knows it again in the moment in
+//! Where clients stand, whose connects are left alone, which groups containers are in,
+//! which of them meet at the host and who may bind what is told apart from tables, and nobody knows it again in the moment in
 //! which the first table comes. Without it that table would refuse containers that have
 //! near addresses only, translate those that are exempt, and let everybody talk and bind.
 //! These maps hold numbers that mean the same in every layout: namespaces' cookies, digests
@@ -28,6 +28,7 @@ pub(crate) fn hand_over(pins: &Pins, maps: &Maps) {
         ("exempt", &maps.exempt),
         ("tenants", &maps.tenants),
         ("realms", &maps.realms),
+        ("detours", &maps.detours),
         ("owners", &maps.owners),
     ];
     for (name, map) in kept {

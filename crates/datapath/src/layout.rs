@@ -15,7 +15,7 @@ use nix::time::{ClockId, clock_gettime};
 use vip::ServiceKey;
 
 /// `LAYOUT_VERSION` of `bpf/layout.h`.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// Bits of a slice's first slot; the rest are two counts of equal width.
 const FIRST_BITS: u32 = 24;

@@ -101,5 +101,6 @@ pub use options::{Capacities, Options};
 pub use owners::OwnedPort;
 pub use sentries::Way;
 pub use sweep::{Means, Sweep, SweepError, SweepReport};
+pub use tenants::Behind;
 pub use usage::{BackendUsage, Connects, Ejection, ServiceUsage};
 pub use verdicts::Ejected;

@@ -27,10 +27,10 @@ use crate::skeleton::{DatapathSkelBuilder, OpenDatapathSkel};
 use crate::{Capacities, DatapathError, netns_cookie_of_self};
 
 /// The maps that outlive the daemon. `meta` is pinned last and says that all are.
-pub(crate) const MAPS: [&str; 22] = [
+pub(crate) const MAPS: [&str; 23] = [
     "filter", "vips", "services", "slots", "backends", "load", "times", "places", "berths",
-    "sockets", "flows", "strays", "affinity", "exempt", "tenants", "realms", "drops", "dropped",
-    "owners", "control", "events", "meta",
+    "sockets", "flows", "strays", "affinity", "exempt", "tenants", "realms", "detours", "drops",
+    "dropped", "owners", "control", "events", "meta",
 ];
 
 /// The maps that the loader reads and writes.
@@ -49,6 +49,7 @@ pub(crate) struct Maps {
     pub(crate) exempt: MapHandle,
     pub(crate) tenants: MapHandle,
     pub(crate) realms: MapHandle,
+    pub(crate) detours: MapHandle,
     pub(crate) drops: MapHandle,
     pub(crate) dropped: MapHandle,
     pub(crate) owners: MapHandle,
@@ -312,6 +313,7 @@ impl Maps {
             exempt: owned("exempt")?,
             tenants: owned("tenants")?,
             realms: owned("realms")?,
+            detours: owned("detours")?,
             drops: owned("drops")?,
             dropped: owned("dropped")?,
             owners: owned("owners")?,

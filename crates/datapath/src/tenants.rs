@@ -15,6 +15,9 @@ const DEFAULT_GROUP: u64 = 1;
 /// `TENANT_OPEN`.
 const OPEN: u16 = 1;
 
+/// `TENANT_DIRECT`.
+const DIRECT: u16 = 2;
+
 /// Bytes of a value of `tenants`.
 pub(crate) const TENANT_BYTES: usize = 8 * MOST + 8;
 
@@ -34,6 +37,7 @@ pub(crate) struct Tenant {
     pub(crate) groups: Vec<u64>,
     pub(crate) link: u32,
     pub(crate) open: bool,
+    pub(crate) direct: bool,
 }
 
 impl Tenant {
@@ -43,7 +47,9 @@ impl Tenant {
             slot.copy_from_slice(&group.to_ne_bytes());
         }
         let count = self.groups.len().min(MOST) as u16;
-        let flags = if self.open { OPEN } else { 0 };
+        let flags = [(self.open, OPEN), (self.direct, DIRECT)];
+        let flags = flags.iter().filter(|(is, _)| *is);
+        let flags = flags.fold(0, |all, (_, flag)| all | flag);
         let rest = &mut bytes[8 * MOST..];
         rest[..4].copy_from_slice(&self.link.to_ne_bytes());
         rest[4..6].copy_from_slice(&count.to_ne_bytes());
@@ -56,6 +62,7 @@ impl Tenant {
         let (groups, rest) = bytes.split_at(8 * MOST);
         let (groups, _) = groups.as_chunks::<8>();
         let count = usize::from(u16::from_ne_bytes([rest[4], rest[5]]));
+        let flags = u16::from_ne_bytes([rest[6], rest[7]]);
         Some(Self {
             groups: groups
                 .iter()
@@ -63,7 +70,8 @@ impl Tenant {
                 .map(|group| u64::from_ne_bytes(*group))
                 .collect(),
             link: u32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]),
-            open: u16::from_ne_bytes([rest[6], rest[7]]) & OPEN != 0,
+            open: flags & OPEN != 0,
+            direct: flags & DIRECT != 0,
         })
     }
 }
@@ -88,6 +96,21 @@ pub(crate) fn realm_key(network: IpAddr, prefix: u8) -> [u8; 20] {
     bytes
 }
 
+/// What is known of the container behind a link that is to be guarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind<'a> {
+    /// All its addresses on the link.
+    pub addresses: &'a [IpAddr],
+    /// Whether a task in other groups than the default one may be about to start there: then
+    /// an address that no table has told yet shares a group with nobody, until a table tells
+    /// it or expects nobody.
+    pub expecting: bool,
+    /// Whether packets of other guarded links of the node may be handed to the container
+    /// at once, past the host's routing, its packet filters and the queue of the link,
+    /// where a limit would have them wait.
+    pub direct: bool,
+}
+
 /// What is behind a link.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Guarded {
@@ -95,6 +118,8 @@ pub(crate) struct Guarded {
     /// Whether its addresses are in the default group if nobody says otherwise. Until
     /// then they share a group with nobody: a task may be about to say which are its own.
     pub(crate) settled: bool,
+    /// Whether packets of neighbours may come without the link's queue.
+    pub(crate) direct: bool,
 }
 
 /// What is known of groups, and what the maps hold.
@@ -116,6 +141,7 @@ impl Tenancy {
             let link = links.entry(tenant.link).or_default();
             link.addresses.insert(*address);
             link.settled |= !tenant.groups.is_empty();
+            link.direct |= tenant.direct;
         }
         Self {
             installed,
@@ -142,6 +168,7 @@ impl Tenancy {
                 let known = tenant.open || !tenant.groups.is_empty();
                 let tenant = Tenant {
                     link: 0,
+                    direct: false,
                     ..tenant.clone()
                 };
                 known.then_some((*address, tenant))
@@ -157,7 +184,8 @@ impl Tenancy {
                     groups,
                     ..Tenant::default()
                 };
-                wanted.entry(*address).or_insert(unknown).link = *link;
+                let tenant = wanted.entry(*address).or_insert(unknown);
+                (tenant.link, tenant.direct) = (*link, guarded.direct);
             }
         }
         self.table = table;
@@ -166,13 +194,15 @@ impl Tenancy {
 
     /// What is behind a link from now on. An address that another link had is no longer
     /// there.
-    pub(crate) fn guard(&mut self, link: u32, addresses: &[IpAddr], expecting: bool) {
-        let addresses: BTreeSet<_> = addresses.iter().map(IpAddr::to_canonical).collect();
+    pub(crate) fn guard(&mut self, link: u32, behind: &Behind<'_>) {
+        let addresses = behind.addresses.iter();
+        let addresses: BTreeSet<_> = addresses.map(IpAddr::to_canonical).collect();
         for guarded in self.links.values_mut() {
             guarded.addresses.retain(|it| !addresses.contains(it));
         }
         let guarded = self.links.entry(link).or_default();
-        guarded.settled |= !expecting;
+        guarded.settled |= !behind.expecting;
+        guarded.direct = behind.direct;
         guarded.addresses = addresses;
         self.links
             .retain(|it, guarded| *it == link || !guarded.addresses.is_empty());

@@ -17,6 +17,7 @@
 
 mod add;
 mod addresses;
+mod around;
 mod configure;
 mod docker;
 mod endpoint;
@@ -24,6 +25,7 @@ mod error;
 mod files;
 mod guard;
 mod leases;
+mod limits;
 mod names;
 mod options;
 mod overlay;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::outcome::Dns;
 use crate::ports::{MesosMapping, RuntimeMapping};
-use crate::{Attachment, Failure, Outcome, Version, code};
+use crate::{Attachment, Bandwidth, Failure, Outcome, Version, code};
 
 /// Where the daemon listens unless the configuration says otherwise (`socket`).
 pub const DEFAULT_SOCKET: &str = "/run/sealane/cni.sock";
@@ -45,6 +45,7 @@ pub(crate) struct RuntimeConfig {
     #[serde(deserialize_with = "nullable")]
     pub(crate) ips: Vec<String>,
     pub(crate) mac: Option<String>,
+    pub(crate) bandwidth: Option<Bandwidth>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) dns: DnsCapability,
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::config::{self, Config, bad};
 use crate::environment::Environment;
 use crate::{
-    Add, Answer, Attachment, Check, Collect, Del, Failure, Outcome, Request, Status, Verb, Version,
-    code, ports, wanted,
+    Add, Answer, Attachment, Bandwidth, Check, Collect, Del, Failure, Outcome, Request, Status,
+    Verb, Version, code, ports, wanted,
 };
 
 /// What the environment and the standard input of one run mean.
@@ -169,6 +169,7 @@ fn request(verb: Verb, environment: &Environment, config: &Config) -> Result<Req
             mac: wanted::mac(config, environment)?,
             mtu: config.mtu,
             port_mappings: ports::mappings(config)?,
+            bandwidth: config.runtime.bandwidth.filter(Bandwidth::limits),
         }),
         // The namespace may be gone and is not needed: the host's end takes the other
         // one along.

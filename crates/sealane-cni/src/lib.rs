@@ -42,8 +42,8 @@ pub use environment::Verb;
 pub use failure::{Failure, code};
 pub use invocation::{Invocation, Refused};
 pub use message::{
-    Add, Answer, Assigned, Attachment, Check, Collect, Del, MAX_BYTES, PortMapping, Protocol,
-    Request, Status,
+    Add, Answer, Assigned, Attachment, Bandwidth, Check, Collect, Del, MAX_BYTES, PortMapping,
+    Protocol, Request, Status,
 };
 pub use outcome::Outcome;
 pub use version::Version;

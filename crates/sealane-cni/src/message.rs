@@ -67,6 +67,9 @@ pub struct Add {
     /// Host ports that lead to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub port_mappings: Vec<PortMapping>,
+    /// Limits of its traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Bandwidth>,
 }
 
 /// DEL.
@@ -129,6 +132,30 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+}
+
+/// Limits of traffic, as the capability `bandwidth` has them: rates in bits a second,
+/// bursts in bits. A rate of 0 is no limit. What the daemon makes of the numbers, and
+/// which it refuses, is its own matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Bandwidth {
+    /// Rate of what comes to the container.
+    pub ingress_rate: u64,
+    /// How much of that may come at once; 0 leaves it to the daemon.
+    pub ingress_burst: u64,
+    /// Rate of what the container sends.
+    pub egress_rate: u64,
+    /// How much of that may leave at once; 0 leaves it to the daemon.
+    pub egress_burst: u64,
+}
+
+impl Bandwidth {
+    /// Whether anything is limited.
+    #[must_use]
+    pub fn limits(&self) -> bool {
+        self.ingress_rate != 0 || self.egress_rate != 0
+    }
 }
 
 /// What the daemon answers.

@@ -67,7 +67,7 @@ fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 30] = [
     "cniVersion",
     "name",
     "network",
@@ -81,6 +81,9 @@ const KEYS: [&str; 27] = [
     "portMappings",
     "ips",
     "mac",
+    "bandwidth",
+    "ingressRate",
+    "egressBurst",
     "hostPort",
     "containerPort",
     "args",

@@ -80,7 +80,9 @@ impl PluginFiles {
             "name": name,
             "plugins": [{
                 "type": PLUGIN,
-                "capabilities": { "portMappings": true, "ips": true, "mac": true },
+                "capabilities": {
+                    "portMappings": true, "ips": true, "mac": true, "bandwidth": true,
+                },
                 "socket": self.socket,
             }],
         });

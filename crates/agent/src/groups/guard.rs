@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use datapath::Behind;
 use model::NodeId;
 use networks::LinkGuard;
 use store::Mirror;
@@ -21,12 +22,16 @@ pub struct Guard {
 impl LinkGuard for Guard {
     /// The container behind the link sends from these addresses alone, and talks to whom
     /// its groups allow. Nothing happens on a node without a kernel side.
-    fn guard(&self, link: u32, addresses: &[IpAddr]) -> Result<(), String> {
-        // The records know of every task whose container is being made.
-        let expecting = table(&self.mirror.state(), &self.node).expecting;
+    fn guard(&self, link: u32, addresses: &[IpAddr], limited: bool) -> Result<(), String> {
+        let behind = Behind {
+            addresses,
+            // The records know of every task whose container is being made.
+            expecting: table(&self.mirror.state(), &self.node).expecting,
+            direct: !limited,
+        };
         let guarded = self
             .kernel
-            .with(|datapath| datapath.guard_interface(link, addresses, expecting));
+            .with(|datapath| datapath.guard_interface(link, behind));
         guarded.unwrap_or(Ok(())).map_err(|error| chain(&error))
     }
 

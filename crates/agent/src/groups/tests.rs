@@ -97,7 +97,10 @@ mod root {
         let index: u32 = index.trim().parse().unwrap();
         let guarded = || lab.kernel.with(|datapath| datapath.guarded()).unwrap();
         ip(&format!("link set {name} up"));
-        ip(&format!("route add 9.0.1.2/32 dev {name} proto {}", netlink::PROTOCOL));
+        ip(&format!(
+            "route add 9.0.1.2/32 dev {name} proto {}",
+            netlink::PROTOCOL
+        ));
         hints.send(engines::EngineEvent { task: None });
         eventually("it is guarded", || guarded().contains_key(&index)).await;
         let expected: IpAddr = "9.0.1.2".parse().unwrap();

@@ -84,6 +84,7 @@ static inline void make_maps(void) {
     FAKE_HASH(affinity, MAP_ELEMENTS);
     FAKE_HASH(strays, MAP_ELEMENTS);
     FAKE_HASH(tenants, MAP_ELEMENTS);
+    FAKE_HASH(detours, MAP_ELEMENTS);
     FAKE_HASH(realms, MAP_ELEMENTS);
 }
 

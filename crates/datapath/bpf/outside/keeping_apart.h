@@ -81,7 +81,8 @@ CASE(who_is_not_told_of_is_in_the_default_group_or_outside) {
     };
     for (__u32 i = 0; i < sizeof(table) / sizeof(*table); i++)
         for (__u32 j = 0; j < 4; j++)
-            CHECK_IS(may_talk(table[i].tenant, others[j]), table[i].may[j]);
+            CHECK_IS(may_talk(table[i].tenant, bpf_map_lookup_elem(&tenants, others[j]), others[j]),
+                     table[i].may[j]);
 }
 
 CASE(finding_neighbours_stays_on_the_link) {
@@ -105,6 +106,22 @@ CASE(finding_neighbours_stays_on_the_link) {
     ends.from = ipv4(0xa9fe0101);
     ends.to = ipv4(0xe0000001);
     CHECK(!stays_on_link(&ends));
+}
+
+CASE(neighbours_who_met_at_the_host_go_on_meeting_there) {
+    struct ends ends = {.from = ipv4(0x09000102), .to = ipv4(0x09000103)};
+    struct ends back = {.from = ends.to, .to = ends.from};
+    struct tenant peer = {.link = 7, .flags = TENANT_DIRECT}, far = {.flags = TENANT_DIRECT};
+    struct tenant limited = {.link = 7};
+
+    CHECK(is_next_door(&peer, &ends, 6));
+    CHECK(!is_next_door(&peer, &ends, 7));
+    CHECK(!is_next_door(&far, &ends, 6));
+    CHECK(!is_next_door(&limited, &ends, 6));
+    CHECK(!is_next_door(NULL, &ends, 6));
+    note_detour(&back);
+    CHECK(!is_next_door(&peer, &ends, 6));
+    CHECK(!is_next_door(&peer, &back, 6));
 }
 
 #endif

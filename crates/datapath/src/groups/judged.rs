@@ -14,6 +14,8 @@ use crate::{Datapath, DatapathError};
 
 /// What a program answers when it lets others decide: `PACKET_PASS` of `bpf/groups.h`.
 const PASS: u32 = u32::MAX;
+/// What it answers when it hands the packet over: `TC_ACT_REDIRECT`.
+const REDIRECT: u32 = 7;
 
 /// Where `struct __sk_buff` of linux/bpf.h has the link, in words; what follows is zero.
 const LINK: usize = 10;
@@ -62,7 +64,7 @@ impl Datapath {
         })
         .map_err(failed)?;
         Ok(Judged {
-            passed: options.retval == PASS,
+            passed: [PASS, REDIRECT].contains(&options.retval),
             time: Duration::from_nanos(options.duration.into()),
         })
     }

@@ -9,6 +9,14 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+fn behind(addresses: &[IpAddr], expecting: bool) -> Behind<'_> {
+    Behind {
+        addresses,
+        expecting,
+        direct: true,
+    }
+}
+
 /// A table in which each of these has these groups.
 fn table(holders: &[(&str, &[&str])]) -> GroupTable {
     let holder = |groups: &[&str]| Holder {
@@ -34,6 +42,11 @@ fn tenants_read_back() {
             groups: (1..=MOST as u64).collect(),
             link: 7,
             open: true,
+            direct: false,
+        },
+        Tenant {
+            direct: true,
+            ..Tenant::default()
         },
     ] {
         assert_eq!(Tenant::unpack(&tenant.pack()), Some(tenant));
@@ -60,8 +73,8 @@ fn a_link_is_in_the_groups_that_a_table_tells() {
         table: Some(table(&[("9.0.1.2", &["web"]), ("9.0.1.3", &["default"])])),
         ..Tenancy::default()
     };
-    tenancy.guard(5, &[ip("9.0.1.2"), ip("fd01:b::2")], false);
-    tenancy.guard(6, &[ip("9.0.1.4")], true);
+    tenancy.guard(5, &behind(&[ip("9.0.1.2"), ip("fd01:b::2")], false));
+    tenancy.guard(6, &behind(&[ip("9.0.1.4")], true));
     let wanted = tenancy.wanted();
     let links = |address: &str| (wanted[&ip(address)].link, &*wanted[&ip(address)].groups);
     assert_eq!(links("9.0.1.2"), (5, &*vec![group_identity("web", 0)]));
@@ -71,10 +84,18 @@ fn a_link_is_in_the_groups_that_a_table_tells() {
     assert!(wanted[&ip("9.0.0.1")].open);
 
     // What has settled stays so, and an address is behind one link.
-    tenancy.guard(6, &[ip("9.0.1.4")], false);
-    tenancy.guard(6, &[ip("9.0.1.4")], true);
-    tenancy.guard(7, &[ip("::ffff:9.0.1.2")], false);
+    tenancy.guard(6, &behind(&[ip("9.0.1.4")], false));
+    tenancy.guard(6, &behind(&[ip("9.0.1.4")], true));
+    tenancy.guard(7, &behind(&[ip("::ffff:9.0.1.2")], false));
+    tenancy.guard(
+        8,
+        &Behind {
+            direct: false,
+            ..behind(&[ip("9.0.1.8")], false)
+        },
+    );
     let wanted = tenancy.wanted();
+    assert!(wanted[&ip("9.0.1.4")].direct && !wanted[&ip("9.0.1.8")].direct);
     assert_eq!(wanted[&ip("9.0.1.4")].groups, [DEFAULT_GROUP]);
     assert_eq!(wanted[&ip("9.0.1.2")].link, 7);
     assert_eq!(wanted[&ip("fd01:b::2")].link, 5);
@@ -86,8 +107,8 @@ fn before_the_first_table_maps_say_what_holds() {
         table: Some(table(&[("9.0.1.2", &["web"]), ("9.0.1.3", &["db"])])),
         ..Tenancy::default()
     };
-    tenancy.guard(5, &[ip("9.0.1.2")], false);
-    tenancy.guard(6, &[ip("9.0.1.9")], true);
+    tenancy.guard(5, &behind(&[ip("9.0.1.2")], false));
+    tenancy.guard(6, &behind(&[ip("9.0.1.9")], true));
     let installed = tenancy.wanted();
 
     let mut adopted = Tenancy::adopt(installed.clone());

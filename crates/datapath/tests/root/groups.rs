@@ -2,18 +2,28 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use datapath::DropReason;
 use datapath::builds::{Build, with};
+use datapath::{Behind, DropReason};
 use model::Protocol::{Tcp, Udp};
 
 use crate::lab::{eventually, table};
 
 mod bed;
 mod cost;
+mod neighbours;
 mod packets;
 mod restarts;
 
 use bed::{Bed, Container, HOST, groups};
+
+/// A link before a table tells of it.
+fn expecting(addresses: &[IpAddr]) -> Behind<'_> {
+    Behind {
+        addresses,
+        expecting: true,
+        direct: true,
+    }
+}
 
 /// Asserts that `from` reaches `to` over UDP and TCP, in both families, or does not.
 fn assert_talk(bed: &mut Bed, from: usize, to: usize, talk: bool) {
@@ -158,7 +168,7 @@ fn a_link_that_nobody_knows_yet_waits_for_those_that_are_expected() {
     bed.lab.datapath().release_interface(known).unwrap();
     bed.lab
         .datapath()
-        .guard_interface(known, &addresses, true)
+        .guard_interface(known, expecting(&addresses))
         .unwrap();
     assert_talk(&mut bed, 1, 0, false);
     assert_talk(&mut bed, 0, 1, false);
@@ -228,7 +238,7 @@ fn a_link_that_goes_leaves_nothing() {
     bed.lab.datapath().release_interface(link).unwrap();
     let guarded = bed.lab.datapath().guarded();
     assert!(guarded.len() == 1 && !guarded.contains_key(&link));
-    let error = bed.lab.datapath().guard_interface(link, &[], false);
+    let error = bed.lab.datapath().guard_interface(link, expecting(&[]));
     assert!(error.unwrap_err().to_string().contains("put onto"));
     with(Build::This, || bed.lab.apply(&table(&[])));
 }

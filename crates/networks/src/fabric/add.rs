@@ -11,6 +11,7 @@ use netlink::netns::Namespace;
 use netlink::{Mac, NetlinkError};
 
 use super::leases::Holder;
+use super::limits::{self, Limits};
 use super::names::{self, alone, gateway, show_mac};
 use super::plumb::{self, Plan};
 use super::records::{CniRecord, Record, key};
@@ -31,6 +32,7 @@ struct Attempt {
     request: EndpointRequest,
     mac: Option<Mac>,
     mtu: u16,
+    limits: Limits,
 }
 
 impl Shared {
@@ -50,6 +52,7 @@ impl Shared {
         let (mac, mtu) = request::check_link(&request, v6)?;
         request::published(&request, &nets)?;
         let attempt = Attempt {
+            limits: limits::limits(&request)?,
             mtu: mtu.unwrap_or_else(|| self.mtu(&network)),
             shared: Arc::clone(&self),
             network,
@@ -207,6 +210,7 @@ impl Attempt {
             addresses,
             to,
             own_table: !first,
+            limits: self.limits,
         }
     }
 
@@ -256,6 +260,7 @@ pub(crate) fn plan_of(record: &CniRecord) -> Option<Plan> {
         addresses: endpoint.addresses.clone(),
         to: endpoint.routes.iter().map(|route| route.to).collect(),
         own_table: has_own_table(ifname),
+        limits: limits::limits(&record.request).ok()?,
     })
 }
 

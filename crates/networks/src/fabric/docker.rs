@@ -9,6 +9,7 @@ use netlink::Mac;
 
 use super::addresses;
 use super::leases::Holder;
+use super::limits::Limits;
 use super::names::{self, alone, gateway, show_mac};
 use super::plumb::{self, Plan};
 use super::records::{DockerRecord, Record, docker_key};
@@ -96,6 +97,7 @@ impl Shared {
             addresses: nets,
             to: Vec::new(),
             own_table: false,
+            limits: Limits::default(),
         };
         let permit = self.gate.acquire().await;
         let guards = self.guards.clone();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use cni::PortMap;
+use cni::{Bandwidth, PortMap};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,10 @@ pub struct EndpointRequest {
     /// Ports of the host that lead to it.
     #[serde(default)]
     pub port_mappings: Vec<PortMap>,
+    /// Limits of its traffic; none if absent, and for a rate of 0. A burst of 0 is chosen
+    /// to fit, and one that holds no whole packet is made larger.
+    #[serde(default)]
+    pub bandwidth: Option<Bandwidth>,
 }
 
 /// An endpoint that is there.

@@ -12,11 +12,12 @@ use super::FabricError;
 /// Both calls are made on threads that may block, and should only ask the kernel.
 pub trait LinkGuard: Send + Sync + std::fmt::Debug {
     /// A link is there, not up yet, that leads to a container with these addresses. The
-    /// same link may come again, also one that is up; the last addresses count.
+    /// same link may come again, also one that is up; the last call counts. `limited` says
+    /// whether what comes to the container has to wait in the link's queue.
     ///
     /// # Errors
     /// Why it must not be used, for people; it is then removed.
-    fn guard(&self, link: u32, addresses: &[IpAddr]) -> Result<(), String>;
+    fn guard(&self, link: u32, addresses: &[IpAddr], limited: bool) -> Result<(), String>;
 
     /// The link is about to go; one that was never guarded is fine.
     fn release(&self, link: u32);
@@ -42,12 +43,13 @@ impl Guards {
         name: &str,
         link: u32,
         addresses: &[IpNet],
+        limited: bool,
     ) -> Result<(), FabricError> {
         let Some(guard) = self.0.get() else {
             return Ok(());
         };
         let addresses: Vec<IpAddr> = addresses.iter().map(IpNet::addr).collect();
-        let guarded = guard.guard(link, &addresses);
+        let guarded = guard.guard(link, &addresses, limited);
         guarded.map_err(|reason| FabricError::Unguarded {
             link: name.to_owned(),
             reason,

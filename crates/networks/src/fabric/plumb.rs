@@ -23,6 +23,7 @@ use netlink::{Batch, Hop, Inet, Mac, NetlinkError, Route, Socket, Veth};
 use nix::errno::Errno;
 
 use super::guard::Guards;
+use super::limits::Limits;
 use super::names::{ALIAS_PREFIX, GATEWAY6, HOST_MAC, alone, gateway};
 use super::{FabricError, settings};
 
@@ -49,6 +50,7 @@ pub(crate) struct Plan {
     /// Whether replies from the addresses need a table of their own, since the default
     /// route leads elsewhere.
     pub(crate) own_table: bool,
+    pub(crate) limits: Limits,
 }
 
 impl Plan {
@@ -144,7 +146,8 @@ pub(crate) fn outside(socket: &Socket, plan: &Plan, guards: &Guards) -> Result<(
         return Err(gone(&plan.link));
     };
     // Before it is up, so that nothing passes unseen.
-    guards.guard(&plan.link, link.index, &plan.addresses)?;
+    let limited = plan.limits.ingress.is_some();
+    guards.guard(&plan.link, link.index, &plan.addresses, limited)?;
     if plan.has_v6() {
         settings::guard_ipv6(&plan.link)?;
     }
@@ -162,6 +165,9 @@ pub(crate) fn outside(socket: &Socket, plan: &Plan, guards: &Guards) -> Result<(
         },
     );
     batch.prompt_proxy(link.index);
+    if let Some(limit) = plan.limits.ingress {
+        limit.put(&mut batch, link.index, plan.mtu);
+    }
     batch.up(link.index);
     if plan.has_v6() {
         let gateway = IpNet::new(GATEWAY6.into(), LINK_LOCAL).unwrap_or(alone(GATEWAY6.into()));
@@ -220,6 +226,9 @@ fn inside(socket: &Socket, plan: &Plan) -> Result<(), FabricError> {
     }
     let mut batch = Batch::new();
     batch.no_link_local(link.index);
+    if let Some(limit) = plan.limits.egress {
+        limit.put(&mut batch, link.index, plan.mtu);
+    }
     batch.up(link.index);
     for net in &plan.addresses {
         batch.address(link.index, *net);

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use netlink::{Hop, Link, Route};
+use netlink::Link;
 
 use super::add::{is_there, plan_of};
+use super::around::Around;
 use super::names::{LINK_PREFIX, host_link, is_host_link};
 use super::records::{CniRecord, Record};
 use super::shared::{Shared, blocking};
@@ -48,15 +49,17 @@ impl Shared {
         run.failed.map_or(Ok(run.did), Err)
     }
 
-    /// Endpoints whose link is gone go too; the others get back routes that are missing.
+    /// Endpoints whose link is gone go too; the others get back what is missing outside of
+    /// the container.
     async fn endpoints(
         self: &Arc<Self>,
         live: &BTreeSet<EndpointId>,
         links: &HashMap<String, Link>,
         run: &mut Run,
     ) {
-        let routes = blocking(|| plumb::open()?.routes().map_err(plumb::looking)).await;
-        let routes = routes.and_then(|found| found).unwrap_or_default();
+        let looked_at = self.records.list();
+        let around = blocking(move || Around::look(&looked_at)).await;
+        let around = around.and_then(|found| found).unwrap_or_default();
         for (key, record) in self.records.list() {
             let Record::Cni(record) = record else {
                 continue;
@@ -69,7 +72,7 @@ impl Shared {
                         run.did.endpoints.push(id);
                     }
                 }
-                Some(link) if !has_routes(&record, link.index, &routes) => {
+                Some(link) if !around.has_all_of(&record, link.index) => {
                     let repaired = self.repair(&key, *record).await;
                     run.note(repaired);
                 }
@@ -209,12 +212,4 @@ fn links() -> Result<HashMap<String, Link>, FabricError> {
     let found = plumb::open()?.links(LINK_PREFIX).map_err(plumb::looking)?;
     let named = found.into_iter().map(|link| (link.name.clone(), link));
     Ok(named.collect())
-}
-
-fn has_routes(record: &CniRecord, index: u32, routes: &std::collections::HashSet<Route>) -> bool {
-    let leads = |to| {
-        let fits = |route: &Route| route.to == to && route.hop == Hop::Link(index);
-        routes.iter().any(fits)
-    };
-    record.endpoint.addresses.iter().all(|net| leads(*net))
 }

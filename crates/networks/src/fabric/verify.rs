@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use netlink::{Hop, Route, Socket};
 
 use super::add::plan_of;
+use super::limits::Limit;
 use super::plumb::{self, Plan};
 use super::records::{CniRecord, Record, key};
 use super::remove::own_namespace;
@@ -55,7 +56,22 @@ fn outside(socket: &Socket, plan: &Plan) -> Result<Option<String>, FabricError> 
         let fits = |route: &Route| route.to == **net && route.hop == Hop::Link(link.index);
         !routes.iter().any(fits)
     });
-    Ok(missing.map(|net| format!("the route to {} is missing", net.addr())))
+    if let Some(net) = missing {
+        return Ok(Some(format!("the route to {} is missing", net.addr())));
+    }
+    unlimited(socket, plan.limits.ingress, &link)
+}
+
+/// Whether a limit is missing or another one.
+fn unlimited(
+    socket: &Socket,
+    limit: Option<Limit>,
+    link: &netlink::Link,
+) -> Result<Option<String>, FabricError> {
+    let Some(limit) = limit else { return Ok(None) };
+    let found = socket.queues().map_err(plumb::looking)?;
+    let changed = !limit.is_at(link.index, &found);
+    Ok(changed.then(|| format!("the limit of link '{}' is missing or changed", link.name)))
 }
 
 /// What is wrong in the container.
@@ -76,7 +92,11 @@ fn inside(socket: &Socket, plan: &Plan) -> Result<Option<String>, FabricError> {
     let missing = plumb::routes(plan, link.index)
         .into_iter()
         .find(|wanted| !routes.iter().any(|route| key(route) == key(wanted)));
-    Ok(missing.map(|route: Route| format!("the route to {} is missing", shown(route.to))))
+    if let Some(route) = missing {
+        let to = shown(route.to);
+        return Ok(Some(format!("the route to {to} is missing")));
+    }
+    unlimited(socket, plan.limits.egress, &link)
 }
 
 fn standing(socket: &Socket, name: &str) -> Result<Result<netlink::Link, String>, FabricError> {

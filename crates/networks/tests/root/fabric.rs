@@ -7,6 +7,7 @@ mod faults;
 mod lab;
 mod leases;
 mod life;
+mod limits;
 mod many;
 mod overlay;
 mod timing;

@@ -199,6 +199,45 @@ fn host_ports_by_both_ways_and_each_once() {
 }
 
 #[test]
+fn limits_of_traffic() {
+    let bandwidth = |value: &Value| add(&[], &json!({"runtimeConfig": {"bandwidth": value}}));
+    let both = json!({"ingressRate": 8_000_000, "ingressBurst": 800_000,
+        "egressRate": 4_000_000, "egressBurst": 4_294_967_295_u64});
+    let limits = Bandwidth {
+        ingress_rate: 8_000_000,
+        ingress_burst: 800_000,
+        egress_rate: 4_000_000,
+        egress_burst: u32::MAX.into(),
+    };
+    assert_eq!(bandwidth(&both).bandwidth, Some(limits));
+    let one = Bandwidth {
+        egress_rate: 1000,
+        ..Bandwidth::default()
+    };
+    let more = json!({"egressRate": 1000, "unknown": true});
+    assert_eq!(bandwidth(&more).bandwidth, Some(one));
+    // Rates of zero limit nothing, whatever the bursts are.
+    for none in [
+        json!(null),
+        json!({}),
+        json!({"ingressRate": 0, "egressRate": 0}),
+        json!({"ingressBurst": 1600}),
+    ] {
+        assert_eq!(bandwidth(&none).bandwidth, None, "{none}");
+    }
+    for bad in [
+        json!({"ingressRate": -1}),
+        json!({"egressBurst": "1m"}),
+        json!({"egressRate": 1.5}),
+        json!("10m"),
+    ] {
+        let (code, msg) = refused(&[], &json!({"runtimeConfig": {"bandwidth": bad}}));
+        assert_eq!(code, code::CONFIGURATION, "{bad}: {msg}");
+        assert!(msg.contains("runtimeConfig"), "{msg}");
+    }
+}
+
+#[test]
 fn version_is_answered_whatever_is_said() {
     for (stdin, version) in [
         (r#"{"cniVersion": "0.4.0"}"#, "0.4.0"),

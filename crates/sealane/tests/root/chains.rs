@@ -1,24 +1,31 @@
 //! The plugin with others behind it, run by our own CNI runtime.
 
 use std::future::Future;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use cni::{AddResult, Capabilities, Join, NetworkConfig, PortMap, Records, Runtime};
+use cni::{AddResult, Bandwidth, Capabilities, Join, NetworkConfig, PortMap, Records, Runtime};
 use serde_json::{Value, json};
 use testlab::wait_for;
 
-use crate::lab::{Lab, SOON, With};
+use crate::lab::{Lab, SOON, With, run};
 use crate::sandboxes::{Sandbox, inside, talk};
 
 /// A setting of its namespace that containers of the chain get.
 const SETTING: &str = "net.ipv4.conf.eth0.accept_local";
 
-/// Our plugin, then the reference plugins that change what it made.
+/// Bits a second that may come to containers of the chain; they may send twice as much.
+const RATE: u64 = 8_000_000;
+
+/// Our plugin, which limits traffic itself, then a reference plugin that changes what it
+/// made.
 fn chain(lab: &Lab, versions: &[&str]) -> NetworkConfig {
     let mut ours = lab.cni_config(versions[0]);
-    ours["capabilities"] = json!({"portMappings": true, "ips": true, "mac": true});
+    ours["capabilities"] =
+        json!({"portMappings": true, "ips": true, "mac": true, "bandwidth": true});
     let list = json!({
         "cniVersion": versions[0], "cniVersions": versions, "name": "dcos",
         "plugins": [
@@ -43,6 +50,12 @@ fn join(sandbox: &Sandbox) -> Join {
                 host_ip: None,
             }],
             mac: Some("02:42:09:00:00:07".to_owned()),
+            bandwidth: Some(Bandwidth {
+                ingress_rate: RATE,
+                ingress_burst: RATE / 10,
+                egress_rate: 2 * RATE,
+                egress_burst: 0,
+            }),
             ..Capabilities::default()
         },
     }
@@ -59,6 +72,47 @@ fn on_host<T: Send>(lab: &Lab, work: impl Future<Output = T> + Send) -> T {
         runtime.block_on(work)
     };
     inside(&host, run).unwrap()
+}
+
+/// How long a second's worth of bytes, as they may come to the container, takes from one
+/// namespace to a server in another.
+fn transfer(from: &Path, server: &Path, to: SocketAddr) -> Duration {
+    let listener = inside(server, || TcpListener::bind(to)).unwrap().unwrap();
+    let bytes = vec![0; usize::try_from(RATE / 8).unwrap()];
+    // Before anything is sent, so that a late reader makes it longer and not shorter.
+    let begun = Instant::now();
+    let stream = inside(from, || TcpStream::connect_timeout(&to, SOON));
+    let mut stream = stream.unwrap().unwrap();
+    std::thread::scope(|scope| {
+        let sent = bytes.clone();
+        scope.spawn(move || stream.write_all(&sent).unwrap());
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).unwrap();
+        assert_eq!(received.len(), bytes.len());
+        begun.elapsed()
+    })
+}
+
+/// Both directions are limited where they leave, and groups' filters stay in their place.
+fn assert_limited(lab: &Lab, sandbox: &Sandbox, address: SocketAddr) {
+    let link = lab.host_ends().unwrap().pop().unwrap();
+    let mut tc = lab.host.command("tc");
+    let outside = run(tc.args(["qdisc", "show", "dev", &link])).unwrap();
+    for part in ["tbf", "root", "rate 8Mbit burst 100000b", "clsact ffff:"] {
+        assert!(outside.contains(part), "{part}: {outside}");
+    }
+    let tc = || run(Command::new("tc").args(["qdisc", "show", "dev", "eth0"]));
+    let own = inside(&sandbox.path(), tc).unwrap().unwrap();
+    assert!(own.contains("rate 16Mbit burst 40000b"), "{own}");
+    let host = lab.host.netns_path();
+    // A tenth of it may come at once; without limit all of it takes some milliseconds.
+    let slowed = transfer(&host, &sandbox.path(), address);
+    assert!(slowed > Duration::from_millis(700), "{slowed:?}");
+    let here = SocketAddr::new(lab.host.address().into(), address.port());
+    let faster = transfer(&sandbox.path(), &host, here);
+    assert!(faster > Duration::from_millis(300), "{faster:?}");
 }
 
 fn shown(result: &AddResult) -> Value {
@@ -94,6 +148,7 @@ fn plugins_behind_ours_change_its_interface() {
         talk(&host, &sandbox.path(), 7001, SocketAddr::new(own[0], 7001)).unwrap();
         let port = SocketAddr::new(lab.host.address().into(), 18081);
         talk(&host, &sandbox.path(), 8081, port).unwrap();
+        assert_limited(&lab, &sandbox, SocketAddr::new(own[0], 7002));
         on_host(&lab, runtime.check("web.1", "eth0")).unwrap();
         on_host(&lab, runtime.leave("web.1", "eth0", None)).unwrap();
         assert_eq!(lab.holders().unwrap(), [""; 0]);

@@ -52,7 +52,9 @@ fn a_configuration_for_each_network_and_no_more() {
             "disableGC": true, "name": "lab",
             "plugins": [{
                 "type": "sealane",
-                "capabilities": {"portMappings": true, "ips": true, "mac": true},
+                "capabilities": {
+                    "portMappings": true, "ips": true, "mac": true, "bandwidth": true,
+                },
                 "socket": socket,
             }],
         })

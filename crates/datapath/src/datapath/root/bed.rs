@@ -60,6 +60,7 @@ impl Bed {
                 "realms",
                 create(MapType::LpmTrie, 20, 4, 16, sys::BPF_F_NO_PREALLOC),
             ),
+            ("detours", create(MapType::LruHash, 32, 4, 16, 0)),
             ("drops", create(MapType::LruPercpuHash, 40, 16, 16, 0)),
             ("dropped", create(MapType::PercpuArray, 4, 8, 3, 0)),
             ("events", create(MapType::RingBuf, 0, 0, 4096, 0)),

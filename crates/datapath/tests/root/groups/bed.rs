@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use datapath::DropReason;
+use datapath::{Behind, DropReason};
 use model::Protocol::Tcp;
 use model::Timestamp;
 use nix::sched::{CloneFlags, unshare};
@@ -91,7 +91,12 @@ impl Bed {
         let plain = addresses.clone().map(|it| it.parse::<IpAddr>().unwrap());
         if guarded {
             let datapath = self.lab.datapath();
-            datapath.guard_interface(index, &plain, false).unwrap();
+            let behind = Behind {
+                addresses: &plain,
+                expecting: false,
+                direct: true,
+            };
+            datapath.guard_interface(index, behind).unwrap();
         }
         ip(&format!(
             "ip address add {}/64 dev {link} nodad",

@@ -12,10 +12,7 @@ fn real_packets_are_timed_by_the_kernel() {
     let dial = || client.dial_often(target, 200);
     let (tally, times) = lab.datapath.as_ref().unwrap().time_programs(dial).unwrap();
     assert_eq!(tally.failed(), 0, "{tally:?}");
-    for hook in ["from", "to"] {
-        let time = times.iter().find(|time| time.hook == hook).unwrap();
-        // SYN, its answer, ACK and the reset at least, at two links.
-        assert!(time.runs >= 4 * 200, "{time:?}");
-        assert!(time.nanos > 0, "{time:?}");
-    }
+    // SYN, its answer, ACK and the reset at least; neighbours are handed them from there.
+    let time = times.iter().find(|time| time.hook == "from").unwrap();
+    assert!(time.runs >= 4 * 200 && time.nanos > 0, "{time:?}");
 }

@@ -17,6 +17,7 @@ fn request() -> EndpointRequest {
         mac: None,
         mtu: None,
         port_mappings: Vec::new(),
+        bandwidth: None,
     }
 }
 

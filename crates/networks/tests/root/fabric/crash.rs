@@ -46,6 +46,7 @@ fn child_half() {
                         mac: None,
                         mtu: None,
                         port_mappings: Vec::new(),
+                        bandwidth: None,
                     };
                     fabric.add(request).await.unwrap();
                     println!("added");

@@ -93,6 +93,7 @@ impl Node {
             mac: None,
             mtu: None,
             port_mappings: Vec::new(),
+            bandwidth: None,
         }
     }
 

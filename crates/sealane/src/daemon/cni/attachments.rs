@@ -7,7 +7,7 @@ use cni::PortMap;
 use ipnet::IpNet;
 use networks::{Endpoint, EndpointId, EndpointRequest, Fabric, FabricError};
 use sealane_cni::{
-    Add, Assigned, Attachment, Check, Collect, Failure, PortMapping, Protocol, code,
+    Add, Assigned, Attachment, Bandwidth, Check, Collect, Failure, PortMapping, Protocol, code,
 };
 
 use super::failures::{failure, unavailable};
@@ -130,6 +130,7 @@ fn request(add: Add, id: EndpointId) -> EndpointRequest {
         mac: add.mac,
         mtu: add.mtu,
         port_mappings: add.port_mappings.into_iter().map(port_map).collect(),
+        bandwidth: add.bandwidth.map(limits),
     }
 }
 
@@ -143,6 +144,21 @@ fn port_map(mapping: PortMapping) -> PortMap {
         container_port: mapping.container_port,
         protocol: protocol.to_owned(),
         host_ip: mapping.host_ip,
+    }
+}
+
+fn limits(bandwidth: Bandwidth) -> cni::Bandwidth {
+    let Bandwidth {
+        ingress_rate,
+        ingress_burst,
+        egress_rate,
+        egress_burst,
+    } = bandwidth;
+    cni::Bandwidth {
+        ingress_rate,
+        ingress_burst,
+        egress_rate,
+        egress_burst,
     }
 }
 

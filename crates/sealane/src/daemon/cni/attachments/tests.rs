@@ -57,6 +57,12 @@ fn a_request_keeps_all_that_was_asked_for() {
             protocol: Protocol::Udp,
             host_ip: "127.0.0.1".parse().ok(),
         }],
+        bandwidth: Some(Bandwidth {
+            ingress_rate: 1,
+            ingress_burst: 2,
+            egress_rate: 3,
+            egress_burst: 4,
+        }),
     };
     let id = id(&add.attachment);
     let made = request(add.clone(), id);
@@ -66,6 +72,9 @@ fn a_request_keeps_all_that_was_asked_for() {
         (add.addresses, add.mac, add.mtu)
     );
     assert_eq!(made.id.to_string(), "web.1/eth0");
+    let limits = made.bandwidth.unwrap();
+    assert_eq!((limits.ingress_rate, limits.ingress_burst), (1, 2));
+    assert_eq!((limits.egress_rate, limits.egress_burst), (3, 4));
     let mapping = made.port_mappings.first().unwrap();
     assert_eq!((mapping.host_port, mapping.container_port), (53, 5353));
     assert_eq!(
