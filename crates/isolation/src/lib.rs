@@ -23,7 +23,7 @@
 //! })?;
 //! let wanted = Wanted {
 //!     ports: [(Tcp, 31005)].into(),
-//!     egress: "10mbit".parse().ok(),
+//!     egress: Some(isolation::Rate::new(1_250_000)),
 //! };
 //! let isolated = isolation.attach("web.1", &wanted).await?;
 //! println!("{} begins from {:?}", isolated.netns.display(), isolated.ephemeral);
@@ -57,4 +57,4 @@ pub use error::IsolationError;
 pub use isolated::{Done, Isolated, Qdisc, Statistics, Wanted};
 pub use isolation::Isolation;
 pub use options::Options;
-pub use rate::{Rate, RateError};
+pub use rate::Rate;

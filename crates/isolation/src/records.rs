@@ -116,7 +116,7 @@ mod tests {
             id: "web/1".into(),
             wanted: Wanted {
                 ports: [(Tcp, 31000)].into(),
-                egress: "10mbit".parse().ok(),
+                egress: Some(crate::Rate::new(1_250_000)),
             },
             link: "slport00c0ffee".into(),
             netns: "/n/slport00c0ffee".into(),

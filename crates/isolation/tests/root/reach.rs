@@ -164,7 +164,7 @@ fn a_limited_task_parts_what_is_long() {
     let node = Node::new("reach8");
     let isolation = node.isolation();
     let wanted = Wanted {
-        egress: "100mbit".parse().ok(),
+        egress: Some(isolation::Rate::new(12_500_000)),
         ..wanted(&[31000])
     };
     let task = node.task_with(&isolation, "a", &wanted);
