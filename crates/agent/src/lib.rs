@@ -1,7 +1,7 @@
 //! The node's reconcilers: tasks, health, VIPs and names.
 //!
 //! The agent makes this node do what the store says, and writes to the store what
-//! this node sees. Sixteen reconcilers run side by side; each reads the whole state,
+//! this node sees. Seventeen reconcilers run side by side; each reads the whole state,
 //! is woken by changes and by a timer, does the same thing however often it runs,
 //! and reports when it last ran and with what result:
 //!
@@ -20,6 +20,7 @@
 //! - *exempt*: whose connects are left alone;
 //! - *groups*: which containers may talk to each other;
 //! - *owners*: which tasks may bind which ports of the host;
+//! - *isolation*: namespaces of tasks that share the host's address by ports;
 //! - *events* and *trace*: what the datapath tells, and who watches;
 //! - *node*: this node's own record, kept alive by a lease.
 //!
@@ -41,6 +42,7 @@ mod health;
 mod hearing;
 mod hints;
 mod housekeeping;
+mod isolation;
 #[cfg(test)]
 mod kernel_lab;
 mod leftovers;

@@ -2,13 +2,15 @@
 //!
 //! A bridge gets its address before the first container on it runs, so following
 //! addresses lets the server know a container's network before its first query. Of
-//! virtual networks no interface has the addresses; the node's blocks tell them.
+//! virtual networks no interface has the addresses; the node's blocks tell them. Isolated
+//! tasks ask from addresses that stand for them on this host.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use netlink::address::Changes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +23,16 @@ const PERIOD: Duration = Duration::from_secs(30);
 /// How often they are read while the kernel does not tell of changes.
 const DEAF_PERIOD: Duration = Duration::from_secs(1);
 
+/// What stands for isolated tasks in this host's stack; none of it is routed from elsewhere.
+const ALIASES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 64, 0), 18);
+
 /// The reconciler.
 pub(crate) struct Neighbours {
     clients: Arc<ArcSwap<Vec<IpNet>>>,
     /// This node's blocks of virtual networks.
     blocks: watch::Receiver<Vec<IpNet>>,
+    /// Whether there may be isolated tasks.
+    isolates: bool,
     reports: Reports,
 }
 
@@ -38,8 +45,14 @@ impl Neighbours {
         Self {
             clients,
             blocks,
+            isolates: false,
             reports: reports.clone(),
         }
+    }
+
+    /// The same on a node that may have isolated tasks.
+    pub(crate) fn isolating(self, isolates: bool) -> Self {
+        Self { isolates, ..self }
     }
 
     /// Reconciles whenever an address or a block comes or goes.
@@ -50,8 +63,9 @@ impl Neighbours {
             if changes.is_none() {
                 changes = Changes::listen().ok();
             }
-            let blocks = self.blocks.borrow_and_update().clone();
-            self.reconcile(blocks).await;
+            let mut containers = self.blocks.borrow_and_update().clone();
+            containers.extend(self.isolates.then_some(IpNet::V4(ALIASES)));
+            self.reconcile(containers).await;
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = changed(&mut self.blocks) => {}
@@ -60,10 +74,10 @@ impl Neighbours {
         }
     }
 
-    async fn reconcile(&self, blocks: Vec<IpNet>) {
+    async fn reconcile(&self, containers: Vec<IpNet>) {
         let began = Instant::now();
         let mut failures = Vec::new();
-        match clients(blocks).await {
+        match clients(containers).await {
             Ok(clients) => self.clients.store(Arc::new(clients)),
             Err(error) => failures.push(error.to_string()),
         }
@@ -93,10 +107,10 @@ async fn heard(changes: &mut Option<Changes>) -> bool {
 }
 
 /// Whom the DNS server answers: this host, and networks of containers on it, which
-/// are those of interfaces that do not lead out, and its blocks.
-async fn clients(blocks: Vec<IpNet>) -> Result<Vec<IpNet>, netlink::NetlinkError> {
+/// are those of interfaces that do not lead out, and those that are given.
+async fn clients(containers: Vec<IpNet>) -> Result<Vec<IpNet>, netlink::NetlinkError> {
     let addresses = netlink::address::local().await?;
-    let mut clients = blocks;
+    let mut clients = containers;
     for local in addresses {
         clients.push(IpNet::from(local.net.addr()));
         if !local.uplink {
@@ -118,7 +132,7 @@ mod tests {
         let clients = Arc::new(ArcSwap::from_pointee(Vec::new()));
         let (blocks, known) = watch::channel(Vec::new());
         let reports = Reports::default();
-        let neighbours = Neighbours::new(Arc::clone(&clients), known, &reports);
+        let neighbours = Neighbours::new(Arc::clone(&clients), known, &reports).isolating(true);
         let stop = CancellationToken::new();
         let running = tokio::spawn(neighbours.run(stop.clone()));
         let block: IpNet = "198.18.1.0/24".parse().unwrap();
@@ -127,6 +141,7 @@ mod tests {
         })
         .await;
         assert!(!clients.load().contains(&block));
+        assert!(clients.load().contains(&IpNet::V4(ALIASES)));
         blocks.send_replace(vec![block]);
         eventually("its containers are answered", || {
             clients.load().contains(&block)

@@ -1,5 +1,6 @@
 //! The reconcilers of networks: blocks, what engines and others make of them, names of
-//! what is on them and who is answered, and what the host needs.
+//! what is on them and who is answered, who shares the host's address, and what the host
+//! needs.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::blocks::Blocks;
 use crate::engine_networks::EngineNetworks;
 use crate::hints::Hints;
 use crate::housekeeping::Housekeeping;
+use crate::isolation::Isolating;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
 use crate::options::{AgentOptions, View};
@@ -25,7 +27,8 @@ pub(crate) fn start(
 ) {
     let reports = &view.reports;
     let (own, blocks) = watch::channel(Vec::new());
-    let neighbours = Neighbours::new(options.dns_clients.clone(), blocks, reports);
+    let neighbours = Neighbours::new(options.dns_clients.clone(), blocks, reports)
+        .isolating(options.isolation.is_some());
     parts.spawn(neighbours.run(stop.clone()));
     let names = Names {
         mirror: options.mirror.clone(),
@@ -62,6 +65,16 @@ pub(crate) fn start(
             reports: reports.clone(),
         };
         parts.spawn(engine_networks.run(hints.clone(), stop.clone()));
+    }
+    if let Some(keeper) = options.isolation.clone() {
+        let isolating = Isolating {
+            keeper,
+            engines: options.engines.clone(),
+            mirror: options.mirror.clone(),
+            node: options.node.id.clone(),
+            reports: reports.clone(),
+        };
+        parts.spawn(isolating.run(hints.clone(), stop.clone()));
     }
     if let Some(networks) = options.networks.clone() {
         let housekeeping = Housekeeping::new(networks, &options.mirror, reports);

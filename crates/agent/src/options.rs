@@ -9,6 +9,7 @@ use bytes::Bytes;
 use datapath::Datapath;
 use engines::{Discovery, Engine, EngineError, LogStream, VirtualNetworks};
 use ipnet::IpNet;
+use isolation::{Isolation, IsolationError, Statistics};
 use mesos::ContainerType;
 use model::{NodeId, Occupied, TaskId};
 use networks::{Fabric, Networks};
@@ -92,6 +93,8 @@ pub struct AgentOptions {
     pub networks: Option<Networks>,
     /// Virtual networks on this node; absent where it joins none.
     pub fabric: Option<Fabric>,
+    /// Tasks with isolated ports; absent on a node that has none.
+    pub isolation: Option<Isolation>,
     /// The name under which Docker finds the driver of virtual networks, if it does.
     pub docker_driver: Option<String>,
     /// Where CNI runtimes find virtual networks.
@@ -147,6 +150,8 @@ pub struct View {
     pub networks: Option<Networks>,
     /// Virtual networks on this node; absent where it joins none.
     pub fabric: Option<Fabric>,
+    /// Tasks with isolated ports; absent on a node that has none.
+    pub isolation: Option<Isolation>,
     /// What is wrong with each virtual network here.
     pub troubles: Arc<ArcSwap<Troubles>>,
     /// The table of groups that is in force.
@@ -172,6 +177,7 @@ impl Agent {
             omissions: Arc::default(),
             networks: options.networks.clone(),
             fabric: options.fabric.clone(),
+            isolation: options.isolation.clone(),
             troubles: Arc::default(),
             groups: Arc::default(),
             denials: Denials::default(),
@@ -309,6 +315,17 @@ impl View {
             }
         }
         Err(failure)
+    }
+
+    /// What went through the link of a task with isolated ports; nothing for any other.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub async fn statistics(&self, task: &TaskId) -> Result<Option<Statistics>, IsolationError> {
+        match &self.isolation {
+            Some(isolation) => isolation.statistics(task.as_str()).await,
+            None => Ok(None),
+        }
     }
 
     /// Addresses that this host uses for something else than virtual networks.

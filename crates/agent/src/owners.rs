@@ -3,7 +3,8 @@
 //! A task on the host's network shares its ports with everybody there. If its app says so
 //! by the label `sealane.ports: enforce`, or the node's configuration does, the task may
 //! bind the ports that it was given and no others: a mistake or a lie is refused at once
-//! (EACCES), in the task that makes it and not in the one whose port is taken.
+//! (EACCES), in the task that makes it and not in the one whose port is taken. A task with
+//! isolated ports (`sealane.ports: isolate`) may do the same, in its own namespace.
 //!
 //! The datapath knows cgroups. A container's cgroup is made before its engine starts it
 //! ([`Before`]), so that this holds from the first instruction; where the engine puts it
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use datapath::{OwnedPort, cgroup_id, find_cgroup2};
 use engines::{Container, EngineEvent};
 use mesos::ContainerType;
-use model::{NodeId, Task, TaskId};
+use model::{NodeId, Protocol, Task, TaskId};
 use store::{Mirror, State};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cgroups;
 use crate::hints::Hints;
 use crate::housekeeping::chain;
+use crate::isolation;
 use crate::options::Engines;
 use crate::report::Reports;
 use crate::services::Kernel;
@@ -43,6 +45,10 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// How long an engine may take to answer.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// To the datapath, that a cgroup's ports are enforced in every namespace and not in the
+/// host's alone. Nobody is ever asked for port 0, which is free for all.
+const EVERYWHERE: OwnedPort = (Protocol::Tcp, 0);
 
 /// Where cgroup v2 is by convention.
 const CGROUPS: &str = "/sys/fs/cgroup";
@@ -200,12 +206,13 @@ enum Trouble {
     Told(String),
 }
 
-/// The ports of the host that a task was given.
+/// The ports of the host that a task was given, and [`EVERYWHERE`] if it has them in a
+/// namespace of its own.
 fn ports(task: &Task) -> BTreeSet<OwnedPort> {
-    let ports = task.ports.iter();
-    ports
-        .filter_map(|port| Some((port.protocol, port.host_port?)))
-        .collect()
+    let given = task.ports.iter();
+    let given = given.filter_map(|port| Some((port.protocol, port.host_port?)));
+    let isolated = isolation::is_isolated(task).then_some(EVERYWHERE);
+    given.chain(isolated).collect()
 }
 
 /// The cgroup of a container by one of its processes; nothing if that has ended.

@@ -50,7 +50,7 @@ pub use views::{
     BackendCounts, BackendStanding, BackendView, BlockView, CandidateView, Client, ClientView,
     DecisionView, DropView, EjectionView, ExplainError, ExplanationView, FailureCounts,
     GroupEndView, GroupWhyError, GroupWhyView, LeaseView, LogStream, NetworksView,
-    OtherNetworkView, ProblemView, SettingsView, TimeBucket, TraceTarget, TraceView, TraceWish,
-    Views, VipPort, VipView, VipsView,
+    OtherNetworkView, PortsView, ProblemView, SettingsView, StatisticsView, TimeBucket,
+    TraceTarget, TraceView, TraceWish, TrafficControlView, Views, VipPort, VipView, VipsView,
 };
 pub use vip_ref::{VipRef, VipRefError};

@@ -58,6 +58,7 @@ pub fn router(context: ApiContext) -> Router {
         .route("/v1/status", get(v1::status))
         .route("/v1/problems", get(v1::problems))
         .route("/v1/tasks/{id}/logs", get(v1::logs))
+        .route("/v1/tasks/{id}/statistics", get(v1::statistics::of_task))
         .fallback(async |uri: Uri| Refusal::NoRoute(uri.path().to_owned()))
         .method_not_allowed_fallback(async |method, uri| no_method(&method, &uri))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

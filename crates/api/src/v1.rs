@@ -2,6 +2,7 @@
 
 pub(crate) mod groups;
 pub(crate) mod networks;
+pub(crate) mod statistics;
 pub(crate) mod trace;
 pub(crate) mod vips;
 
@@ -19,6 +20,19 @@ use crate::params::Params;
 use crate::refusal::Refusal;
 use crate::shape::{Board, Embed, failure};
 use crate::views::{LogStream, ProblemView};
+
+impl Api {
+    /// Refuses to tell of a task whose record says that it is on another node.
+    pub(crate) fn is_here(&self, state: &store::State, task: &TaskId) -> Result<(), Refusal> {
+        match state.tasks.get(task) {
+            Some(found) if found.node != self.context.node => Err(Refusal::Unprocessable(format!(
+                "task {task} is on node {}; ask there",
+                found.node
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
 
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -112,12 +126,7 @@ pub(crate) async fn logs(
     let state = api.state().await?;
     // Logs outlive the record of a task that was replaced, so not finding one here
     // proves nothing.
-    if let Some(found) = state.tasks.get(&task)
-        && found.node != api.context.node
-    {
-        let message = format!("task {task} is on node {}; ask there", found.node);
-        return Err(Refusal::Unprocessable(message));
-    }
+    api.is_here(&state, &task)?;
     let text = api
         .context
         .views
@@ -132,7 +141,7 @@ pub(crate) async fn logs(
 pub(crate) async fn metrics(State(api): State<Arc<Api>>) -> Response {
     (
         [(header::CONTENT_TYPE, PROMETHEUS)],
-        api.context.views.metrics(),
+        api.context.views.metrics().await,
     )
         .into_response()
 }

@@ -3,6 +3,7 @@
 mod explain;
 mod group;
 mod network;
+mod statistics;
 mod trace;
 mod vip;
 
@@ -18,6 +19,7 @@ use serde::Serialize;
 pub use explain::{CandidateView, Client, ClientView, ExplainError, ExplanationView};
 pub use group::{DropView, GroupEndView, GroupWhyError, GroupWhyView};
 pub use network::{BlockView, LeaseView, NetworksView, OtherNetworkView};
+pub use statistics::{PortsView, StatisticsView, TrafficControlView};
 pub use trace::{DecisionView, TraceTarget, TraceView, TraceWish};
 pub use vip::{
     BackendCounts, BackendStanding, BackendView, EjectionView, FailureCounts, SettingsView,
@@ -76,8 +78,15 @@ pub trait Views: Send + Sync {
         tail: Option<usize>,
     ) -> Result<Option<Bytes>, String>;
 
+    /// What went through the link of a task on this node; nothing for a task that has none
+    /// of its own.
+    ///
+    /// # Errors
+    /// Why the kernel does not tell.
+    async fn statistics(&self, task: &TaskId) -> Result<Option<StatisticsView>, String>;
+
     /// All metrics as Prometheus text.
-    fn metrics(&self) -> String;
+    async fn metrics(&self) -> String;
 
     /// What is wrong on this node at the moment.
     fn problems(&self) -> Vec<ProblemView>;

@@ -1,13 +1,13 @@
 //! Labels of apps that are meant for VIPs and cannot be what they are meant for.
 //!
-//! What a label says is checked by the `vip` crate; which addresses may be VIPs is a
-//! setting of the fleet. Only what a request brings is checked: an app that is stored
+//! What a label says, and whether it suits the place where tasks run, is checked by the
+//! `vip` crate; which addresses may be VIPs is a setting of the fleet. Only what a request brings is checked: an app that is stored
 //! can be scaled whatever its labels are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use marathon::{App, NetworkMode, PathErrors};
-use vip::{Label, PortLabels, VipRanges, check_labels};
+use marathon::{App, EngineType, NetworkMode, PathErrors};
+use vip::{Home, Label, PortLabels, VipRanges, check_isolation, check_labels};
 
 use crate::refusal::Refusal;
 
@@ -47,7 +47,8 @@ fn problems(app: &App, ranges: &VipRanges) -> Vec<PathErrors> {
         Some(port) => format!("{place}({port})/labels/{key}"),
         None => format!("/labels/{key}"),
     };
-    for bad in check_labels(&ports, &app.labels) {
+    let bad = check_labels(&ports, &app.labels).into_iter();
+    for bad in bad.chain(check_isolation(home(app), &app.labels)) {
         report(path(bad.port, &bad.key), bad.error.to_string());
     }
     for (index, port) in ports.iter().enumerate() {
@@ -68,13 +69,19 @@ fn problems(app: &App, ranges: &VipRanges) -> Vec<PathErrors> {
         .collect()
 }
 
+/// Where instances will run.
+fn home(app: &App) -> Home {
+    let container = app.container.as_ref();
+    let mut networks = app.networks.iter();
+    Home {
+        native: container.is_none_or(|it| it.kind == EngineType::Mesos),
+        on_host: networks.all(|network| network.mode == NetworkMode::Host),
+    }
+}
+
 /// The ports that instances will have, and where they are in the definition.
 fn ports(app: &App) -> (&'static str, Vec<PortLabels<'_>>) {
-    let on_host = app
-        .networks
-        .iter()
-        .all(|network| network.mode == NetworkMode::Host);
-    if on_host {
+    if home(app).on_host {
         let definitions = app.port_definitions.iter().flatten();
         let ports = definitions.map(|port| PortLabels {
             labels: &port.labels,

@@ -79,7 +79,7 @@ fn declared_port(ports: &[PortLabels<'_>], index: usize) -> Result<usize, LabelF
 }
 
 impl BadLabel {
-    fn new(port: Option<usize>, key: &str, error: LabelError) -> Self {
+    pub(crate) fn new(port: Option<usize>, key: &str, error: LabelError) -> Self {
         Self {
             port,
             key: key.to_owned(),

@@ -47,8 +47,8 @@ pub use name::{
 pub use ranges::{AddressRange, DNS_ADDRESSES, RangeError, VipRanges};
 pub use record::VipRecord;
 pub use settings::{
-    Locality, OWN_PORTS, PORT_SETTINGS, Policy, PortSettings, SettingFlaw, Settings, TRANSLATE,
-    is_setting, own_ports, translate,
+    EGRESS_RATE, Home, Locality, PORT_SETTINGS, PORTS, Policy, PortRule, PortSettings, SettingFlaw,
+    Settings, TRANSLATE, check_isolation, egress_rate, is_setting, port_rule, translate,
 };
 pub use table::{
     Backend, BackendState, Changes, LiveTable, Near, NetworkKey, Problem, Service, ServiceKey,

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 mod flaw;
 mod labels;
+mod ports;
 mod value;
 
 pub use flaw::SettingFlaw;
-pub use labels::{
-    OWN_PORTS, PORT_SETTINGS, PortSettings, TRANSLATE, is_setting, own_ports, translate,
-};
+pub use labels::{PORT_SETTINGS, PortSettings, TRANSLATE, is_setting, translate};
 pub(crate) use labels::{flaw_on_app, without_vip};
+pub use ports::{EGRESS_RATE, Home, PORTS, PortRule, check_isolation, egress_rate, port_rule};
 
 /// How a backend is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -40,6 +40,7 @@ mod root {
             denials: crate::Denials::default(),
             networks: None,
             fabric: None,
+            isolation: None,
             troubles: Arc::default(),
             kernel: lab.kernel.clone(),
             engines: Engines {

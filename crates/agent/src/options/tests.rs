@@ -22,6 +22,7 @@ async fn an_agent_of_which_a_part_panics_ends_with_an_error() {
         },
         networks: None,
         fabric: None,
+        isolation: None,
         docker_driver: None,
         plugin_files: PluginFiles::default(),
         node: NodeOptions {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use datapath::{OwnedPort, cgroup_id, find_cgroup2};
 use engines::{Engine, EngineError};
 use model::{Task, TaskId};
+use vip::PortRule;
 
 use super::{below, ports};
 use crate::housekeeping::chain;
@@ -48,8 +49,8 @@ impl Before {
     /// Whether a task may bind its own ports only.
     pub(super) fn is_enforced(&self, task: &Task) -> bool {
         // A label that makes no sense was refused with its app.
-        let said = vip::own_ports(&task.labels).ok().flatten();
-        task.on_host_network() && said.unwrap_or(self.enforce)
+        let said = vip::port_rule(&task.labels).ok().flatten();
+        task.on_host_network() && said.map_or(self.enforce, |rule| rule != PortRule::Free)
     }
 
     /// Returns when the task's container may be started: if its ports are enforced, once

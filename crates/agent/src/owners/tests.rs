@@ -1,6 +1,6 @@
 //! Whose ports are enforced, with scripted engines and with real ones.
 
-use model::{Protocol, TaskPort};
+use model::TaskPort;
 
 use super::*;
 use crate::kernel_lab::task;
@@ -24,7 +24,7 @@ fn port(protocol: Protocol, number: u16) -> TaskPort {
 fn labelled(name: &str, rule: Option<&str>) -> Task {
     let mut task = task(name);
     task.ports = vec![port(Protocol::Tcp, 31_001), port(Protocol::Udp, 31_002)];
-    let label = rule.map(|rule| (vip::OWN_PORTS.to_owned(), rule.to_owned()));
+    let label = rule.map(|rule| (vip::PORTS.to_owned(), rule.to_owned()));
     task.labels.extend(label);
     task
 }
@@ -36,6 +36,7 @@ fn an_app_says_or_else_the_configuration() {
         (true, None, true),
         (false, Some("enforce"), true),
         (true, Some("free"), false),
+        (false, Some("isolate"), true),
         (true, Some("nonsense"), true),
     ] {
         let before = Before::new(Kernel::new(None), configured);
@@ -51,6 +52,9 @@ fn an_app_says_or_else_the_configuration() {
 fn a_task_has_the_ports_that_it_was_given() {
     let expected = BTreeSet::from([(Protocol::Tcp, 31_001), (Protocol::Udp, 31_002)]);
     assert_eq!(ports(&labelled("/a", None)), expected);
+    let mut isolated = expected;
+    isolated.insert(EVERYWHERE);
+    assert_eq!(ports(&labelled("/a", Some("isolate"))), isolated);
     let mut none = labelled("/a", None);
     none.ports.iter_mut().for_each(|port| port.host_port = None);
     assert_eq!(ports(&none), BTreeSet::new());

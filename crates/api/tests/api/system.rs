@@ -88,6 +88,46 @@ async fn logs() {
 }
 
 #[tokio::test]
+async fn statistics_of_tasks_with_links_of_their_own() {
+    let bench = Bench::new().await;
+    let mut uris = Vec::new();
+    for app in ["isolated", "plain", "deaf"] {
+        bench
+            .app(&json!({ "id": app, "cmd": "sleep 1" }).to_string())
+            .await;
+        let id = bench.task(app, "1", Some(TaskState::Running), None).await;
+        uris.push(format!("/v1/tasks/{id}/statistics"));
+    }
+    let mut found = bench.get(&uris[0]).await;
+    let timestamp = found.as_object_mut().unwrap().remove("timestamp");
+    assert!(timestamp.unwrap().as_f64().unwrap() > 0.0);
+    assert_eq!(
+        found,
+        json!({
+            "net_rx_packets": 1, "net_rx_bytes": 0, "net_rx_errors": 0, "net_rx_dropped": 0,
+            "net_tx_packets": 0, "net_tx_bytes": 0, "net_tx_errors": 0, "net_tx_dropped": 0,
+            "net_tx_rate_limit": 125_000,
+            "net_traffic_control_statistics": [{
+                "id": "bw_limit", "backlog": 0, "bytes": 0, "drops": 3, "overlimits": 0,
+                "packets": 0, "qlen": 0, "requeues": 0,
+            }],
+            "net_ephemeral_ports": { "begin": 16384, "end": 16639 },
+            "refused": { "port": 4 },
+        })
+    );
+    for (uri, status, says) in [
+        (uris[1].as_str(), 422, "sealane.ports=isolate"),
+        (&uris[2], 503, "the kernel does not tell"),
+        ("/v1/tasks/nobody.1/statistics", 404, "nobody.1"),
+        ("/v1/tasks/%20/statistics", 404, "does not exist"),
+    ] {
+        let refused = bench.call("GET", uri, "").await.is(status);
+        let message = refused["message"].as_str().unwrap();
+        assert!(message.contains(says), "{uri}: {message}");
+    }
+}
+
+#[tokio::test]
 async fn queries_of_any_kind() {
     let bench = Bench::new().await;
     bench.app(r#"{"id":"a","cmd":"sleep 1"}"#).await;

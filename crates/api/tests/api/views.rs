@@ -6,8 +6,8 @@ use api::{
     BackendCounts, BackendStanding, BackendView, BlockView, CandidateView, Client, ClientView,
     DecisionView, DropView, EjectionView, ExplainError, ExplanationView, FailureCounts,
     GroupEndView, GroupWhyError, GroupWhyView, LeaseView, LogStream, NetworksView,
-    OtherNetworkView, ProblemView, TimeBucket, TraceView, TraceWish, Views, VipPort, VipView,
-    VipsView,
+    OtherNetworkView, PortsView, ProblemView, StatisticsView, TimeBucket, TraceView, TraceWish,
+    TrafficControlView, Views, VipPort, VipView, VipsView,
 };
 use bytes::Bytes;
 use futures::StreamExt;
@@ -251,7 +251,29 @@ impl Views for FakeViews {
         }
     }
 
-    fn metrics(&self) -> String {
+    async fn statistics(&self, task: &TaskId) -> Result<Option<StatisticsView>, String> {
+        match task.as_str().split('.').next() {
+            Some("deaf") => Err("the kernel does not tell".to_owned()),
+            Some("isolated") => Ok(Some(StatisticsView {
+                net_rx_packets: 1,
+                net_tx_rate_limit: Some(125_000),
+                net_traffic_control_statistics: vec![TrafficControlView {
+                    id: "bw_limit",
+                    drops: 3,
+                    ..TrafficControlView::default()
+                }],
+                net_ephemeral_ports: PortsView {
+                    begin: 16_384,
+                    end: 16_639,
+                },
+                refused: [("port", 4)].into(),
+                ..StatisticsView::default()
+            })),
+            _ => Ok(None),
+        }
+    }
+
+    async fn metrics(&self) -> String {
         "sealane_up 1\n".into()
     }
 

@@ -165,3 +165,67 @@ async fn the_oldest_form_counts_host_ports() {
         .await
         .is(201);
 }
+
+#[tokio::test]
+async fn isolated_ports_are_for_native_apps_in_host_mode() {
+    let bench = Bench::new().await;
+    let isolated = json!({ "sealane.ports": "isolate", "sealane.egress-rate": "10mbit" });
+    let docker = json!({ "type": "DOCKER", "docker": { "image": "x" } });
+    let bridge = json!([{ "mode": "container/bridge" }]);
+    let ports = "/labels/sealane.ports";
+    let cases = [
+        (Value::Null, Value::Null, &isolated, None),
+        (json!({ "type": "MESOS" }), Value::Null, &isolated, None),
+        (
+            docker.clone(),
+            Value::Null,
+            &isolated,
+            Some((ports, "container.type MESOS")),
+        ),
+        (
+            json!({ "type": "MESOS" }),
+            bridge,
+            &isolated,
+            Some((ports, "apps in host mode")),
+        ),
+        (
+            docker,
+            Value::Null,
+            &json!({ "sealane.ports": "enforce" }),
+            None,
+        ),
+        (
+            Value::Null,
+            Value::Null,
+            &json!({ "sealane.ports": "enforce", "sealane.egress-rate": "10mbit" }),
+            Some(("/labels/sealane.egress-rate", "add sealane.ports=isolate")),
+        ),
+        (
+            Value::Null,
+            Value::Null,
+            &json!({ "sealane.ports": "isolate", "sealane.egress-rate": "10" }),
+            Some(("/labels/sealane.egress-rate", "for example 10mbit")),
+        ),
+    ];
+    for (number, (container, networks, labels, wrong)) in cases.into_iter().enumerate() {
+        let id = format!("/i{number}");
+        let mut app = json!({ "id": id, "cmd": "sleep 1", "labels": labels });
+        for (key, value) in [("container", container), ("networks", networks)] {
+            if !value.is_null() {
+                app[key] = value;
+            }
+        }
+        let answer = bench.call("POST", "/v2/apps", &app.to_string()).await;
+        let Some((place, says)) = wrong else {
+            answer.is(201);
+            continue;
+        };
+        let refused = answer.is(422);
+        let found = paths(&refused);
+        assert_eq!(found.len(), 1, "{refused}");
+        assert!(
+            found[0].0 == place && found[0].1.contains(says),
+            "{refused}"
+        );
+    }
+}

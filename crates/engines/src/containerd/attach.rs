@@ -1,5 +1,8 @@
 //! Joining a task's networks.
 
+use std::path::Path;
+
+use isolation::Isolated;
 use mesos::{NetworkInfo, NetworkPlan};
 use model::Task;
 use networks::{Attachment, NetworkError};
@@ -8,13 +11,55 @@ use super::client::ENGINE;
 use super::{ContainerdEngine, chain};
 use crate::EngineError;
 
+/// What a container has joined.
+#[derive(Debug)]
+pub(super) enum Joined {
+    /// The host's network, in the host's namespace.
+    Host,
+    /// The same in a namespace of its own.
+    Isolated(Isolated),
+    /// Networks with addresses of their own.
+    Networks(Attachment),
+}
+
+impl Joined {
+    /// Networks other than the host's.
+    pub(super) fn attachment(&self) -> Option<&Attachment> {
+        match self {
+            Self::Networks(attachment) => Some(attachment),
+            Self::Host | Self::Isolated(_) => None,
+        }
+    }
+
+    /// A namespace other than the host's.
+    pub(super) fn netns(&self) -> Option<&Path> {
+        match self {
+            Self::Host => None,
+            Self::Isolated(isolated) => Some(&isolated.netns),
+            Self::Networks(attachment) => Some(&attachment.netns),
+        }
+    }
+
+    /// What was assigned, where that is not all that the host has.
+    pub(super) fn network_infos(&self) -> Option<Vec<NetworkInfo>> {
+        match self {
+            Self::Host => None,
+            Self::Isolated(it) => Some(vec![NetworkInfo::default().assigned(&[it.address.into()])]),
+            Self::Networks(attachment) => Some(attachment.network_infos.clone()),
+        }
+    }
+}
+
 impl ContainerdEngine {
-    /// Joins the networks that the task names; `None` on the host's.
-    pub(super) async fn attach(&self, task: &Task) -> Result<Option<Attachment>, EngineError> {
+    /// Joins the networks that the task names, or the host's.
+    pub(super) async fn attach(&self, task: &Task) -> Result<Joined, EngineError> {
         let plan = mesos::networks_of(&task.container)
             .map_err(|error| EngineError::Unsupported(format!("task {}: {error}", task.id)))?;
         let NetworkPlan::Cni(requests) = plan else {
-            return Ok(None);
+            return match self.isolate(task).await? {
+                Some(isolated) => Ok(Joined::Isolated(isolated)),
+                None => Ok(Joined::Host),
+            };
         };
         let requests: Vec<_> = requests.into_iter().cloned().collect();
         let attached = self
@@ -23,7 +68,7 @@ impl ContainerdEngine {
             .attach(task.id.as_str(), &requests)
             .await;
         attached
-            .map(Some)
+            .map(Joined::Networks)
             .map_err(|error| network_error(error, &requests))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A `MESOS` container is a plain command on the host's file system, a Docker image that
 //! containerd has or a registry gives, or an AppC image, on the CNI networks that its `NetworkInfo`s name or on
-//! the host's network. Everything is made through containerd's gRPC interface and
+//! the host's network, there perhaps with isolated ports. Everything is made through containerd's gRPC interface and
 //! held by its shims, so containers outlive this process and containerd itself.
 //!
 //! Nothing is remembered here: ids, places and cgroups follow from the task
@@ -33,6 +33,7 @@ mod exec;
 mod files;
 mod host_root;
 mod image;
+mod isolate;
 mod lease;
 mod logs;
 mod memory;
@@ -59,6 +60,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use isolation::Isolation;
 use mesos::ContainerType;
 use model::{Task, TaskId};
 use networks::Networks;
@@ -103,6 +105,8 @@ pub struct ContainerdEngine {
     snapshots: Snapshots,
     puller: Puller,
     appc: Appc,
+    /// Or why this node can isolate no task.
+    isolation: Result<Isolation, String>,
     /// What starting tasks wait for.
     board: Board,
 }
@@ -122,6 +126,7 @@ impl ContainerdEngine {
             options,
             client,
             snapshots,
+            isolation: Err("it was not set up for that".to_owned()),
             board: Board::default(),
         })
     }
@@ -134,6 +139,13 @@ impl ContainerdEngine {
             appc: Self::appc(images, &self.options),
             ..self
         }
+    }
+
+    /// The engine on a node that isolates the ports of tasks that ask for it, or that
+    /// cannot and says why.
+    #[must_use]
+    pub fn isolating(self, isolation: Result<Isolation, String>) -> Self {
+        Self { isolation, ..self }
     }
 
     fn appc(images: &ImageOptions, options: &ContainerdOptions) -> Appc {

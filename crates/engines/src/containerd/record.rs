@@ -6,9 +6,9 @@ use containerd_client::services::v1::container::Runtime;
 use containerd_client::services::v1::{Container as Record, CreateContainerRequest};
 use containerd_client::types::Mount;
 use model::Task;
-use networks::Attachment;
 use prost_types::Any;
 
+use super::attach::Joined;
 use super::image::{Image, RunConfig};
 use super::names::{self, Names};
 use super::prepare::{HostParts, Prepared};
@@ -24,8 +24,7 @@ const RUNTIME: &str = "io.containerd.runc.v2";
 pub(super) struct Parts {
     /// Absent for a command on the host's file system.
     pub(super) image: Option<Image>,
-    /// Absent on the host's network.
-    pub(super) attachment: Option<Attachment>,
+    pub(super) joined: Joined,
     /// What shows the image's snapshot.
     pub(super) mounts: Vec<Mount>,
 }
@@ -109,7 +108,7 @@ impl ContainerdEngine {
         prepared: &Prepared,
     ) -> Result<String, EngineError> {
         let image = parts.run();
-        let attachment = parts.attachment.as_ref();
+        let attachment = parts.joined.attachment();
         let sandbox = parts.sandbox(names);
         let addresses = attachment
             .map(|attachment| attachment.addresses.as_slice())
@@ -124,7 +123,7 @@ impl ContainerdEngine {
                 None => Root::Image,
             },
             hostname: prepared.hostname.as_deref(),
-            netns: attachment.map(|attachment| attachment.netns.as_path()),
+            netns: parts.joined.netns(),
             cgroup: &names.cgroup(task, &self.options.common),
             cpus: task.resources.cpus,
             memory: task.resources.mem,
@@ -137,11 +136,8 @@ impl ContainerdEngine {
 
 /// The networks as they were assigned. An extension, since a label may have 4 KiB.
 fn assigned(parts: &Parts) -> HashMap<String, Any> {
-    let networks = parts
-        .attachment
-        .as_ref()
-        .map(|attachment| &attachment.network_infos);
-    let json = networks.and_then(|networks| serde_json::to_vec(networks).ok());
+    let networks = parts.joined.network_infos();
+    let json = networks.and_then(|networks| serde_json::to_vec(&networks).ok());
     let extension = |value| {
         let name = names::NETWORKS.to_owned();
         (

@@ -31,6 +31,7 @@ impl ContainerdEngine {
         }
         let mut problems: Vec<_> = process.err().into_iter().collect();
         problems.extend(self.detach(task).await.err());
+        problems.extend(self.end_isolation(task).await.err());
         problems.extend(self.snapshots.remove(&names.id).await.err());
         let directories = vec![names.files.clone(), names.sandbox.clone()];
         problems.extend(delete_directories(directories).await.err());

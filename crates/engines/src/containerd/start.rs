@@ -45,7 +45,7 @@ impl ContainerdEngine {
         let image = self.image(task).await?;
         // Before anything is made: the most common mistake.
         command::line(task, image.as_ref().map(|image| &image.run))?;
-        let (attachment, mounts) = tokio::join!(self.attach(task), async {
+        let (joined, mounts) = tokio::join!(self.attach(task), async {
             match &image {
                 Some(image) => self.snapshots.make(&names.id, image).await,
                 None => Ok(Vec::new()),
@@ -53,7 +53,7 @@ impl ContainerdEngine {
         });
         let parts = Parts {
             image,
-            attachment: attachment?,
+            joined: joined?,
             mounts: mounts?,
         };
         let prepared = self.prepare(task, names, &parts).await?;
@@ -94,6 +94,7 @@ impl ContainerdEngine {
         parts: &Parts,
     ) -> Result<Prepared, EngineError> {
         let image = parts.run();
+        let attachment = parts.joined.attachment();
         let user = task
             .command
             .user
@@ -102,8 +103,8 @@ impl ContainerdEngine {
         let request = prepare::Request {
             names: names.clone(),
             dns_server: self.options.common.dns_server,
-            attachment: parts.attachment.clone(),
-            hostname: prepare::hostname(task, names, parts.attachment.is_some())?,
+            attachment: attachment.cloned(),
+            hostname: prepare::hostname(task, names, attachment.is_some())?,
             image: image.map(|_| parts.mounts.clone()),
             user: user.unwrap_or_default(),
             read_only: image

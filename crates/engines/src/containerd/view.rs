@@ -175,7 +175,8 @@ impl ContainerdEngine {
     }
 }
 
-/// Networks of a container with a network namespace of its own; empty for the host's.
+/// Networks of a container with a network namespace of its own; empty for the host's. Of
+/// isolated ports it is an entry without a name.
 pub(super) fn assigned(record: &Record) -> Vec<NetworkInfo> {
     let json = record.extensions.get(names::NETWORKS);
     json.and_then(|json| serde_json::from_slice(&json.value).ok())

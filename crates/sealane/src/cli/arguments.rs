@@ -238,6 +238,14 @@ pub(crate) enum TaskCommand {
   sealane task logs shop.instance-4f...-d2._app.1 --tail 100
   sealane task logs shop --follow              the app's only task")]
     Logs(Logs),
+    /// Show what went through the link of a task with isolated ports
+    ///
+    /// Those are the tasks of apps with the label sealane.ports=isolate.
+    #[command(after_help = "Example:\n  sealane task stats shop -o json | jq .net_tx_bytes")]
+    Stats {
+        /// The task's id, the beginning of one, or an app with a single task
+        task: String,
+    },
 }
 
 /// `task logs`.

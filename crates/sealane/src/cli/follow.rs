@@ -74,7 +74,7 @@ fn last_lines(bytes: &[u8], number: Option<u32>) -> &[u8] {
 }
 
 /// The task that `text` means: its id, the beginning of one, or an app with one task.
-async fn find(client: &Client, text: &str) -> Result<String, Failure> {
+pub(super) async fn find(client: &Client, text: &str) -> Result<String, Failure> {
     let path = "/v2/tasks";
     let Tasks { tasks } = shaped(path, &client.get(path).await?)?;
     if tasks.iter().any(|task| task.id == text) {

@@ -21,6 +21,7 @@ mod network;
 mod progress;
 mod running;
 mod shapes;
+mod statistics;
 mod status;
 mod table;
 mod task;
@@ -141,6 +142,7 @@ impl Session<'_> {
             Command::App(command) => app::run(self, command).await,
             Command::Task(TaskCommand::List { app }) => task::list(self, app.as_ref()).await,
             Command::Task(TaskCommand::Logs(wanted)) => follow::logs(self, &wanted).await,
+            Command::Task(TaskCommand::Stats { task }) => statistics::stats(self, &task).await,
             Command::Network(command) => network::run(self, command).await,
             Command::Group(command) => group::run(self, command).await,
             Command::Vip(command) => vip::run(self, command).await,

@@ -150,6 +150,7 @@ impl Config {
         self.networks
             .validate(&self.marathon.mesos_bridge_name)
             .map_err(ConfigError::Value)?;
+        self.ports.pool()?;
         self.ports().map(drop)
     }
 
@@ -178,15 +179,16 @@ impl Config {
         self.node
             .ports
             .iter()
-            .map(|text| port_range(text))
+            .map(|text| port_range("node.ports", text, "31000-32000"))
             .collect()
     }
 }
 
-fn port_range(text: &str) -> Result<model::PortRange, ConfigError> {
+/// What a key of the configuration says; `example` is how it could be said.
+fn port_range(key: &str, text: &str, example: &str) -> Result<model::PortRange, ConfigError> {
     let wrong = || {
         ConfigError::Value(format!(
-            "node.ports: '{text}' is no range of ports; write 31000-32000"
+            "{key}: '{text}' is no range of ports; write {example}"
         ))
     };
     let (first, last) = text.split_once('-').ok_or_else(wrong)?;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::Config;
 use super::views::stranger;
+use super::{Config, host, isolated_ports};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub(crate) async fn doctor(config: &Config) -> Vec<Check> {
     checks.extend(kernel(config));
     checks.extend(engines(config).await);
     checks.extend(plugins(config));
+    checks.extend(isolated(config).await);
     checks.push(program("iptables", "apt-get install iptables"));
     let ports = "apt-get install nftables; until then, host ports lead to no container";
     checks.push(program("nft", ports));
@@ -175,6 +176,24 @@ fn plugins(config: &Config) -> Vec<Check> {
             check(format!("CNI plugin {plugin}"), found)
         })
         .collect()
+}
+
+/// Whether tasks can share the node's address by ports; most nodes need it never.
+async fn isolated(config: &Config) -> Option<Check> {
+    const NAME: &str = "isolated ports";
+    if !config.containerd.enabled {
+        return None;
+    }
+    let address = host::address(&config.node).await.ok();
+    let found = isolated_ports::obstacle(config, address.as_slice());
+    Some(match found {
+        None => check(NAME, Ok(format!("from {}", config.ports.isolated_range))),
+        Some(detail) => note(
+            NAME,
+            detail,
+            "apps with sealane.ports=isolate do not run here",
+        ),
+    })
 }
 
 fn program(name: &str, help: &str) -> Check {

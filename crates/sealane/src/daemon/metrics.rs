@@ -12,6 +12,7 @@ mod exposition;
 mod ledger;
 mod reconcilers;
 mod sweeps;
+mod traffic;
 mod vips;
 
 use std::collections::BTreeMap;
@@ -25,9 +26,11 @@ use store::State;
 
 pub(super) use self::datapath::DatapathFacts;
 pub(super) use self::sweeps::Means;
+pub(super) use self::traffic::TaskTraffic;
 use super::config::MetricsSection;
 use exposition::{Exposition, Kind, Labels};
 use ledger::Ledger;
+use traffic::Traffic;
 
 /// What stands for all that is summed up.
 const OTHER: &str = "other";
@@ -37,6 +40,7 @@ const OTHER: &str = "other";
 pub(super) struct Metrics {
     limits: MetricsSection,
     ledger: Mutex<Ledger>,
+    traffic: Mutex<Traffic>,
 }
 
 /// What metrics are made of.
@@ -47,6 +51,8 @@ pub(super) struct Sources<'a> {
     pub(super) datapath: &'a DatapathFacts,
     pub(super) counted: &'a Counted,
     pub(super) reports: &'a BTreeMap<&'static str, Report>,
+    /// Of isolated tasks, in an order that does not change from one look to the next.
+    pub(super) traffic: &'a [TaskTraffic],
     pub(super) dns: Option<&'a ::dns::Statistics>,
 }
 
@@ -55,6 +61,7 @@ impl Metrics {
         Self {
             limits,
             ledger: Mutex::default(),
+            traffic: Mutex::default(),
         }
     }
 
@@ -71,7 +78,10 @@ impl Metrics {
         vips::write(&mut text, sources.vips, &known, self.limits.vips);
         drop(ledger);
         let summed = backends::write(&mut text, sources.vips, self.limits);
-        self.summed(&mut text, sources.vips.len(), summed);
+        self.summed(&mut text, sources, summed);
+        let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        traffic.write(&mut text, sources.traffic, self.limits.tasks);
+        drop(traffic);
         datapath::write(&mut text, sources.datapath);
         if sources.datapath.there {
             sweeps::write(&mut text, sources.counted.sweeps, sources.datapath.means);
@@ -83,14 +93,16 @@ impl Metrics {
         text.into_text()
     }
 
-    fn summed(&self, text: &mut Exposition, vips: usize, backends: usize) {
+    fn summed(&self, text: &mut Exposition, sources: &Sources<'_>, backends: usize) {
         let name = "sealane_metrics_summed";
         let help = "What is not shown one by one but in the sums of \"other\".";
         text.family(Kind::Gauge, name, help);
         let what = |what: &str| Labels::default().and("what", what);
-        let vips = vips.saturating_sub(self.limits.vips);
+        let vips = sources.vips.len().saturating_sub(self.limits.vips);
         text.sample(name, &what("vips"), vips);
         text.sample(name, &what("backends"), backends);
+        let tasks = sources.traffic.len().saturating_sub(self.limits.tasks);
+        text.sample(name, &what("tasks"), tasks);
     }
 }
 

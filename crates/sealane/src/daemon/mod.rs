@@ -6,10 +6,12 @@
 mod arguments;
 mod cni;
 mod config;
+mod containers;
 mod directories;
 mod docker_plugin;
 mod doctor;
 mod host;
+mod isolated_ports;
 mod metrics;
 mod parts;
 mod rooms;

@@ -5,17 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{Agent, AgentOptions, Engines, NodeOptions};
+use agent::{Agent, AgentOptions, NodeOptions};
 use anyhow::Context;
 use api::ApiContext;
 use arc_swap::ArcSwap;
 use datapath::Datapath;
-use engines::{ContainerdEngine, ContainerdOptions, DockerEngine, DockerOptions, EngineOptions};
 use futures::{FutureExt, TryFutureExt};
 use ipnet::IpNet;
 use leader::{Leader, LeaderOptions};
 use model::NodeId;
-use networks::{Fabric, HostPorts, HostPortsOptions, Networks};
+use networks::{Fabric, HostPorts, HostPortsOptions};
 use store::{Mirror, Records, RedbStore};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -25,7 +24,7 @@ use super::directories::{Directories, socket};
 use super::docker_plugin::{self, DockerPlugin};
 use super::metrics::Metrics;
 use super::views::{DatapathPlace, NodeViews};
-use super::{Config, cni, host, routes, serve, virtual_networks};
+use super::{Config, cni, containers, host, isolated_ports, routes, serve, virtual_networks};
 
 /// Where the bpf filesystem is mounted by convention.
 const BPFFS: &str = "/sys/fs/bpf";
@@ -63,20 +62,21 @@ impl Parts {
         let misconfigured = virtual_networks::ensure(config, &records, &directories).await?;
         let mirror = Mirror::start(records.clone());
         let node = node(config, &directories).await?;
-        let (names, clients) = (no_names(config, &records).await?, Arc::default());
-        let dns = bind_dns(config, &node, &names, &clients);
+        let (names, dns_clients) = (no_names(config, &records).await?, Arc::default());
+        let dns = bind_dns(config, &node, &names, &dns_clients);
         let host_ports = host_ports(&directories);
-        let networks = networks(config, &directories, &host_ports)?;
+        let networks = containers::networks(config, &directories, &host_ports)?;
+        let isolation = isolated_ports::open(config, &directories.run, &node.addresses);
         let fabric = virtual_networks::fabric(config, &directories, &host_ports, &node);
         let docker_plugin = docker_plugin::open(config, &directories, fabric.as_ref(), &host_ports);
-        let opened = open_datapath(config, &directories).await;
-        let place = opened.as_ref().map(|_| place(config));
+        let (opened, place) = open_datapath(config, &directories).await;
         let cni = listen_cni(&directories, &fabric, dns.is_some() && opened.is_some());
-        let agent = Agent::new(AgentOptions {
+        let agent = guarding_links(AgentOptions {
             records: records.clone(),
             mirror: mirror.clone(),
-            engines: engines(config, &directories, &node, networks.clone())?,
+            engines: containers::engines(config, &directories, &node, &networks, &isolation)?,
             networks,
+            isolation: isolation.ok(),
             docker_driver: docker_plugin.as_ref().map(|_| config.docker.driver.clone()),
             fabric,
             plugin_files: virtual_networks::plugin_files(&directories)?,
@@ -85,13 +85,12 @@ impl Parts {
             dns: dns.as_ref().and_then(answers_at),
             names,
             api_port: api_port(config),
-            dns_clients: clients,
+            dns_clients,
             logs: directories.logs(),
             exempt: config.datapath.exempt.iter().map(PathBuf::from).collect(),
             own_ports: config.ports.enforce,
             node: node.clone(),
         });
-        guard_links(&agent);
         let leader = leader(config, &records, &mirror);
         let listeners = serve::Listeners::bind(config.api.listen, &socket(config)).await?;
         let views = NodeViews {
@@ -104,12 +103,11 @@ impl Parts {
             datapath: place,
             stop: stop.clone(),
         };
-        let api = api(config, records, node.id, &listeners, views);
         Ok(Self {
+            api: api(config, records, node.id, &listeners, views),
             agent,
             leader,
             dns,
-            api,
             listeners,
             vip_networks: guarded(config),
             host_ports,
@@ -239,12 +237,14 @@ fn api_port(config: &Config) -> Option<u16> {
     (!listen.ip().is_loopback() && listen.port() != 0).then_some(listen.port())
 }
 
-/// Has groups stand before each link of a virtual network.
-fn guard_links(agent: &Agent) {
+/// An agent that has groups stand before each link of a virtual network.
+fn guarding_links(options: AgentOptions) -> Agent {
+    let agent = Agent::new(options);
     let view = agent.view();
     if let Some(fabric) = &view.fabric {
         fabric.guarded_by(Arc::new(view.guard()));
     }
+    agent
 }
 
 /// What there is to show of a datapath that runs.
@@ -306,68 +306,6 @@ pub(super) fn host_ports(directories: &Directories) -> HostPorts {
     })
 }
 
-/// Networks of native containers, if that engine is used.
-fn networks(
-    config: &Config,
-    directories: &Directories,
-    host_ports: &HostPorts,
-) -> anyhow::Result<Option<Networks>> {
-    if !config.containerd.enabled {
-        return Ok(None);
-    }
-    let mut plugin_dirs = config.cni.plugin_dirs.clone();
-    plugin_dirs.push(directories.plugins());
-    let options = networks::Options {
-        config_dirs: config.cni.config_dirs.clone(),
-        plugin_dirs,
-        state: directories.networks(),
-        run: directories.run.clone(),
-        bridge_name: config.marathon.mesos_bridge_name.clone(),
-        bridge_interface: config.cni.bridge_interface.clone(),
-        bridge_subnet: config.cni.bridge_subnet,
-        plugin_timeout: Duration::from_secs(config.cni.plugin_timeout),
-        host_ports: host_ports.clone(),
-    };
-    Ok(Some(Networks::new(options)?))
-}
-
-fn engines(
-    config: &Config,
-    directories: &Directories,
-    node: &NodeOptions,
-    networks: Option<Networks>,
-) -> anyhow::Result<Engines> {
-    let common = EngineOptions {
-        owner: directories.owner.clone(),
-        cgroup_parent: (config.cgroup != "/").then(|| config.cgroup.clone()),
-        dns_server: dns::SERVICE_ADDRESS,
-        node_addresses: node.addresses.clone(),
-        logs: directories.logs(),
-        state: directories.state.join("engine"),
-    };
-    let mut engines = Engines::default();
-    if config.docker.enabled {
-        let socket = config.docker.socket.clone();
-        let options = DockerOptions {
-            socket,
-            common: common.clone(),
-        };
-        engines.docker = Some(Arc::new(DockerEngine::new(options)));
-    }
-    if let Some(networks) = networks {
-        let options = ContainerdOptions {
-            socket: config.containerd.socket.clone(),
-            namespace: config.containerd.namespace.clone(),
-            snapshotter: config.containerd.snapshotter.clone(),
-            networks,
-            common,
-        };
-        let engine = ContainerdEngine::new(options)?.with_images(&config.images.options());
-        engines.native = Some(Arc::new(engine));
-    }
-    Ok(engines)
-}
-
 /// A node whose DNS cannot be served still runs tasks; `sealane status` says why.
 fn bind_dns(
     config: &Config,
@@ -400,15 +338,22 @@ fn bind_dns(
     }
 }
 
-/// A node whose kernel cannot translate still runs tasks; `sealane doctor` says why.
-async fn open_datapath(config: &Config, directories: &Directories) -> Option<Datapath> {
+/// The datapath, and what there is to show of it. A node whose kernel cannot translate still
+/// runs tasks; `sealane doctor` says why.
+async fn open_datapath(
+    config: &Config,
+    directories: &Directories,
+) -> (Option<Datapath>, Option<DatapathPlace>) {
     if !config.datapath.enabled {
-        return None;
+        return (None, None);
     }
-    let opened = open(config, directories).await;
-    opened
-        .map_err(|error| tracing::error!("VIPs are not translated: {error:#}"))
-        .ok()
+    match open(config, directories).await {
+        Ok(opened) => (Some(opened), Some(place(config))),
+        Err(error) => {
+            tracing::error!("VIPs are not translated: {error:#}");
+            (None, None)
+        }
+    }
 }
 
 async fn open(config: &Config, directories: &Directories) -> anyhow::Result<Datapath> {

@@ -3,18 +3,18 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use datapath::Datapath;
 use networks::{Fabric, FabricError, FabricOptions, NetworkError};
 
 use super::directories::Directories;
 use super::parts::host_ports;
-use super::{Config, host};
+use super::{Config, host, isolated_ports};
 
 /// Removes programs, maps, routes, rules and the cgroup of containers that are not
 /// translated. Containers go on running, at their own addresses: host ports lead to them
-/// no longer, unless their network's own plugins see to it. The state directory stays: it
-/// holds the apps.
+/// no longer, unless their network's own plugins see to it; those with isolated ports, which
+/// have no address of their own, are cut off. The state directory stays: it holds the apps.
 ///
 /// # Errors
 /// When this host's own programs were told to ask the resolver, a daemon still runs with
@@ -50,6 +50,10 @@ pub(crate) async fn uninstall(config: &Config) -> anyhow::Result<()> {
             .with_context(|| format!("the route for {network} could not be removed"))?;
     }
     remove_networks(&directories).await?;
+    let address = host::address(&config.node).await.ok();
+    isolated_ports::remove(config, &directories.run, address.as_slice())
+        .await
+        .map_err(|error| anyhow!("isolated ports could not be removed: {error}"))?;
     let configured = (config.cgroup != "/").then_some(config.cgroup.as_str());
     for cgroup in engines::untranslated_parents(configured) {
         remove_empty(&root.join(cgroup.strip_prefix("/").unwrap_or(&cgroup)))?;

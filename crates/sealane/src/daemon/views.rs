@@ -5,6 +5,7 @@ mod explain;
 mod groups;
 mod networks;
 mod problems;
+mod statistics;
 mod trace;
 pub(super) mod vips;
 
@@ -18,7 +19,7 @@ use ::vip::ServiceTable;
 use agent::View;
 use api::{
     Client, ExplainError, ExplanationView, GroupWhyError, GroupWhyView, LogStream, NetworksView,
-    ProblemView, TraceView, TraceWish, Views, VipPort, VipsView,
+    ProblemView, StatisticsView, TraceView, TraceWish, Views, VipPort, VipsView,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -194,8 +195,13 @@ impl Views for NodeViews {
         }
     }
 
-    fn metrics(&self) -> String {
+    async fn statistics(&self, task: &TaskId) -> Result<Option<StatisticsView>, String> {
+        statistics::of_task(&self.agent, task).await
+    }
+
+    async fn metrics(&self) -> String {
         let state = self.mirror.state();
+        let traffic = statistics::traffic(&self.agent, &state).await;
         let usage = self.usage();
         let vips = self.vips_of(&state, usage.as_deref()).vips;
         let datapath = DatapathFacts {
@@ -219,6 +225,7 @@ impl Views for NodeViews {
             datapath: &datapath,
             counted: &self.agent.counts.all(),
             reports: &self.agent.reports.all(),
+            traffic: &traffic,
             dns: self.dns.as_deref(),
         })
     }

@@ -20,6 +20,7 @@ mod faults;
 mod groups;
 mod health;
 mod install;
+mod isolated;
 mod lab;
 mod matrix;
 mod names;

@@ -117,7 +117,7 @@ impl App {
 }
 
 /// The process of a task, by its environment: the one that every engine gives.
-fn process(lab: &Lab, instance: &str) -> Option<u32> {
+pub(crate) fn process(lab: &Lab, instance: &str) -> Option<u32> {
     let wanted = format!("MESOS_TASK_ID={instance}");
     let mut found = None;
     each_process(lab.host.cgroup(), &mut |pid| {

@@ -11,8 +11,8 @@ pub enum SettingFlaw {
     },
     /// A key that no setting of an app has.
     #[error(
-        "an app has no such setting; it has sealane.translate and sealane.ports, and its ports \
-         have the others"
+        "an app has no such setting; it has sealane.translate, sealane.ports and \
+         sealane.egress-rate, and its ports have the others"
     )]
     UnknownOfApp,
     /// A setting of a whole app on a port.
@@ -27,6 +27,30 @@ pub enum SettingFlaw {
          VIP_0=/myservice:80, or take this one away"
     )]
     WithoutVip,
+    /// Isolated ports under Docker.
+    #[error(
+        "Docker makes its containers' namespaces by itself; write enforce, or run the app natively \
+         with container.type MESOS"
+    )]
+    IsolatedInDocker,
+    /// Isolated ports of a container with an address of its own.
+    #[error(
+        "it is for apps in host mode, since isolated tasks have the node's address; take it away, \
+         or write networks [{{\"mode\": \"host\"}}]"
+    )]
+    IsolatedOffHost,
+    /// A rate of a task that has no link of its own.
+    #[error("only isolated tasks are limited; add sealane.ports=isolate, or take it away")]
+    RateAlone,
+    /// Not a rate.
+    #[error(
+        "'{given}' is no rate from 8kbit to 100tbit; write a number with bit, kbit, mbit, gbit or \
+         tbit a second, or with bps, kbps, mbps, gbps or tbps for bytes, for example 10mbit"
+    )]
+    Rate {
+        /// The value.
+        given: String,
+    },
     /// None of a few words.
     #[error("'{given}' is none of {choices}")]
     Choice {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ports::{self, EGRESS_RATE, PORTS};
 use super::value::{choice, limit, number, percent, shown_limit, shown_time, time, word};
 use super::{Locality, Policy, SettingFlaw, Settings};
 use crate::label::{LabelError, LabelFlaw};
@@ -17,11 +18,6 @@ const PREFIX: &str = "sealane.";
 /// `true` or `false`, on an app and not on a port: whether VIPs are translated for its
 /// containers.
 pub const TRANSLATE: &str = "sealane.translate";
-
-/// `enforce` or `free`, on an app and not on a port: whether its tasks on the host's
-/// network may bind only the ports that they were given. Without it the node's
-/// configuration decides.
-pub const OWN_PORTS: &str = "sealane.ports";
 
 const AFFINITY: &str = "sealane.affinity";
 const BALANCE: &str = "sealane.balance";
@@ -61,8 +57,6 @@ const LOCALITIES: [(&str, Locality); 5] = [
 ];
 
 const FLAGS: [(&str, bool); 2] = [("true", true), ("false", false)];
-
-const PORT_RULES: [(&str, bool); 2] = [("enforce", true), ("free", false)];
 
 /// Longest affinity: 30 days. Longer ones are mistyped, or another word for a state
 /// that belongs to the service itself.
@@ -141,7 +135,7 @@ impl PortSettings {
             SLOW_START => service.slow_start = time(value, LONGEST_SLOW_START)?,
             UNREADY => service.unready = choice(&FLAGS, value)?,
             WEIGHT => self.weight = number(value, 1, HIGHEST_WEIGHT)?,
-            TRANSLATE | OWN_PORTS => return Err(SettingFlaw::OfApp),
+            TRANSLATE | PORTS | EGRESS_RATE => return Err(SettingFlaw::OfApp),
             _ => {
                 return Err(SettingFlaw::Unknown {
                     known: PORT_SETTINGS.join(", "),
@@ -202,25 +196,12 @@ pub(crate) fn without_vip(
     })
 }
 
-/// Whether an app says by [`OWN_PORTS`] that its tasks may bind their own ports only;
-/// nothing if it says nothing.
-///
-/// # Errors
-/// What is wrong with the label, which is then as good as absent.
-pub fn own_ports(labels: &BTreeMap<String, String>) -> Result<Option<bool>, LabelError> {
-    let Some(value) = labels.get(OWN_PORTS) else {
-        return Ok(None);
-    };
-    let rule = choice(&PORT_RULES, value);
-    rule.map(Some)
-        .map_err(|flaw| LabelFlaw::from(flaw).of_label(OWN_PORTS, value))
-}
-
 /// The error of a label of a whole app whose key begins as those of settings do.
 pub(crate) fn flaw_on_app(key: &str, value: &str) -> Option<LabelError> {
     let flaw = match key {
         TRANSLATE => choice(&FLAGS, value).err()?,
-        OWN_PORTS => choice(&PORT_RULES, value).err()?,
+        PORTS => ports::rule(value).err()?,
+        EGRESS_RATE => ports::rate(value).err()?,
         _ if PORT_SETTINGS.contains(&key) => SettingFlaw::OfPort,
         _ if is_setting(key) => SettingFlaw::UnknownOfApp,
         _ => return None,

@@ -276,7 +276,7 @@ async fn bind_their_own(kind: Kind) {
     }
     // The same app without the rule.
     let command = bind(Protocol::Tcp, 31_009, "0.0.0.0");
-    let said = site.says("/free", "free", &command).await;
+    let said = site.says("/own/free", "free", &command).await;
     assert!(said.contains("bound"), "{said}");
     site.end().await;
 }
@@ -294,8 +294,9 @@ async fn native_containers_stay_so_and_are_told_of() {
 async fn stay_so(kind: Kind) {
     let site = Site::new(kind, true).await;
     let idle = ["/bin/busybox", "sleep", "1000"];
-    let own = site.task("/own", "enforce", &idle);
-    let free = site.task("/free", "free", &idle);
+    // Other ids than in the tests above: all containers of a machine meet in runc's directory.
+    let own = site.task("/stays/own", "enforce", &idle);
+    let free = site.task("/stays/free", "free", &idle);
     for task in [&own, &free] {
         site.start(task, |state| state == TaskState::Running).await;
     }

@@ -116,6 +116,8 @@ pub(crate) struct MetricsSection {
     pub(crate) vips: usize,
     /// Backends of all VIPs that are shown one by one; a VIP's others are summed up.
     pub(crate) backends: usize,
+    /// Isolated tasks that are shown one by one; the rest are summed up.
+    pub(crate) tasks: usize,
 }
 
 /// `[log]`.
@@ -210,6 +212,7 @@ impl Default for MetricsSection {
         Self {
             vips: 1_000,
             backends: 1_000,
+            tasks: 1_000,
         }
     }
 }

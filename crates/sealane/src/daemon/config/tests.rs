@@ -48,6 +48,8 @@ fn mistakes_are_named() {
     assert!(wrong(|c| c.cgroup = "sealane".into()).contains("below the cgroup root"));
     assert!(wrong(|c| c.node.ports = vec!["9".into()]).contains("write 31000-32000"));
     assert!(wrong(|c| c.node.ports = vec!["9-8".into()]).contains("write 31000-32000"));
+    let range = wrong(|c| c.ports.isolated_range = "9-8".into());
+    assert!(range.contains("ports.isolated-range: '9-8'") && range.contains("write 16384-30719"));
     let exempt = |path: &str| {
         let mut config = Config::default();
         config.datapath.exempt = vec!["/fine.slice".to_owned(), path.to_owned()];

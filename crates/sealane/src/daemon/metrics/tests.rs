@@ -152,12 +152,13 @@ fn text(usage: &[ServiceUsage], limits: MetricsSection) -> String {
                 ..Report::default()
             },
         )]),
+        traffic: &[],
         dns: None,
     })
 }
 
 /// Every sample has a head, none is there twice, and all values are numbers.
-fn check(text: &str) {
+pub(super) fn check(text: &str) {
     let mut heads = std::collections::BTreeSet::new();
     let mut samples = std::collections::BTreeSet::new();
     for line in text.lines() {
@@ -181,6 +182,7 @@ fn check(text: &str) {
 const ALL: MetricsSection = MetricsSection {
     vips: 100,
     backends: 100,
+    tasks: 100,
 };
 
 #[test]
@@ -253,6 +255,7 @@ fn what_is_beyond_the_limits_is_summed_up() {
     let limits = MetricsSection {
         vips: 3,
         backends: 5,
+        tasks: 0,
     };
     let text = text(&usage, limits);
     check(&text);
@@ -266,6 +269,7 @@ fn what_is_beyond_the_limits_is_summed_up() {
         "sealane_backend_ejected{vip=\"other\",task=\"other\"} 2",
         "sealane_metrics_summed{what=\"vips\"} 2",
         "sealane_metrics_summed{what=\"backends\"} 6",
+        "sealane_metrics_summed{what=\"tasks\"} 0",
     ] {
         assert!(
             text.lines().any(|it| it == line),
@@ -297,6 +301,7 @@ fn cardinality_is_bounded_by_the_configuration() {
     let limits = MetricsSection {
         vips: 10,
         backends: 20,
+        tasks: 0,
     };
     let some = text(&usage(20, 4), limits).lines().count();
     let many = text(&usage(400, 9), limits).lines().count();
@@ -306,6 +311,7 @@ fn cardinality_is_bounded_by_the_configuration() {
         MetricsSection {
             vips: 0,
             backends: 0,
+            tasks: 0,
         },
     ));
 }
@@ -320,6 +326,7 @@ fn a_node_without_a_datapath() {
         datapath: &DatapathFacts::default(),
         counted: &Counted::default(),
         reports: &BTreeMap::new(),
+        traffic: &[],
         dns: Some(&::dns::Statistics::default()),
     });
     check(&text);
