@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use datapath::{OwnedPort, cgroup_id, find_cgroup2};
+use datapath::{EVERYWHERE, OwnedPort, cgroup_id, find_cgroup2};
 use engines::{Container, EngineEvent};
 use mesos::ContainerType;
-use model::{NodeId, Protocol, Task, TaskId};
+use model::{NodeId, Task, TaskId};
 use store::{Mirror, State};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -45,10 +45,6 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// How long an engine may take to answer.
 const LIMIT: Duration = Duration::from_secs(5);
-
-/// To the datapath, that a cgroup's ports are enforced in every namespace and not in the
-/// host's alone. Nobody is ever asked for port 0, which is free for all.
-const EVERYWHERE: OwnedPort = (Protocol::Tcp, 0);
 
 /// Where cgroup v2 is by convention.
 const CGROUPS: &str = "/sys/fs/cgroup";

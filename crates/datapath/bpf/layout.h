@@ -285,7 +285,8 @@ enum drop_reason {
 };
 
 // `owners`: {cgroup, port 0, protocol 0} says that processes there and below may bind only
-// the ports of their protocols for which there are entries as well.
+// the ports of their protocols for which there are entries as well, in the host's namespace;
+// with {cgroup, port 0, TCP} in every other one, too.
 struct owner_key {
     __u64 cgroup;
     __be16 port;

@@ -2,9 +2,10 @@
 //
 // Who may bind which port.
 //
-// A task on the host's network shares all ports with everybody there. Its cgroup is told
-// with the ports that it was given; all others are refused when it asks for them, not
-// when somebody else wants them. Port 0 is the kernel's choice, and always allowed.
+// A task on the host's network, or with its address, shares all ports with everybody
+// there. Its cgroup is told with the ports that it was given; all others are refused when it
+// asks for them, not when somebody else wants them. Port 0 is the kernel's choice, and
+// always allowed.
 
 #ifndef SEALANE_OWNERS_H
 #define SEALANE_OWNERS_H
@@ -67,9 +68,9 @@ static __always_inline void tell_denied(struct owner *owner, __u64 cgroup, __u8 
 static __always_inline bool may_bind(struct bpf_sock_addr *ctx, const struct endpoint *wanted) {
     __u8 protocol = owned_protocol(ctx->type, ctx->protocol);
 
-    // In a namespace of its own a task takes nothing from anybody.
-    if (!protocol || bpf_get_netns_cookie(ctx) != host_netns)
+    if (!protocol)
         return true;
+    bool on_host = bpf_get_netns_cookie(ctx) == host_netns;
     for (int level = 0; level < CGROUP_LEVELS; level++) {
         struct owner_key key = {.cgroup = bpf_get_current_ancestor_cgroup_id(level)};
         if (!key.cgroup)
@@ -77,6 +78,13 @@ static __always_inline bool may_bind(struct bpf_sock_addr *ctx, const struct end
         struct owner *owner = bpf_map_lookup_elem(&owners, &key);
         if (!owner)
             continue;
+        // In a namespace of its own a task takes nothing from anybody, unless it shares the
+        // host's address there.
+        if (!on_host) {
+            key.protocol = IPPROTO_TCP;
+            if (!bpf_map_lookup_elem(&owners, &key))
+                continue;
+        }
         key.port = wanted->port;
         key.protocol = protocol;
         if (bpf_map_lookup_elem(&owners, &key))

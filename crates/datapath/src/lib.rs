@@ -98,7 +98,7 @@ pub use groups::{DropReason, Dropped, Drops, Judged};
 pub use mounts::{ensure_bpffs, find_cgroup2};
 pub use netns::netns_cookie_of_self;
 pub use options::{Capacities, Options};
-pub use owners::OwnedPort;
+pub use owners::{EVERYWHERE, OwnedPort};
 pub use sentries::Way;
 pub use sweep::{Means, Sweep, SweepError, SweepReport};
 pub use tenants::Behind;

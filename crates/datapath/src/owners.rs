@@ -13,6 +13,11 @@ use crate::{Datapath, DatapathError};
 /// A port of one protocol.
 pub type OwnedPort = (Protocol, u16);
 
+/// Among a cgroup's ports: they are enforced in every network namespace and not in the host's
+/// alone, as for tasks that share the host's address. Nobody is asked for port 0, which is
+/// free for all.
+pub const EVERYWHERE: OwnedPort = (Protocol::Tcp, 0);
+
 /// Bytes of a key of `owners`, and of a value.
 const KEY: usize = 16;
 const VALUE: usize = 16;
@@ -30,8 +35,9 @@ const _: () = {
 impl Datapath {
     /// Tells which cgroups may bind which ports, by their ids: processes in them and
     /// below, down to 16 levels from the root, are refused any other port of the host's
-    /// network with EACCES, over TCP and UDP, IPv4 and IPv6, on whatever address. Port 0,
-    /// the kernel's choice, is always allowed. Sockets that are bound already stay so.
+    /// network with EACCES, over TCP and UDP, IPv4 and IPv6, on whatever address; with
+    /// [`EVERYWHERE`] in every namespace. Port 0, the kernel's choice, is always allowed.
+    /// Sockets that are bound already stay so.
     ///
     /// # Errors
     /// The first problem. A cgroup whose ports could not all be told is left free, and

@@ -64,7 +64,19 @@ impl Isolation {
     /// The first thing that could not be done; everything else was.
     pub async fn reconcile(&self, live: &BTreeSet<String>) -> Result<Done, IsolationError> {
         let live = live.clone();
-        self.work(move |shared| shared.reconcile(&live)).await
+        self.reconcile_living(move || live).await
+    }
+
+    /// [`Isolation::reconcile`], asking who lives when nothing is attached meanwhile: a task
+    /// that begins while this waits for its turn must not pass for a dead one.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn reconcile_living(
+        &self,
+        living: impl FnOnce() -> BTreeSet<String> + Send + 'static,
+    ) -> Result<Done, IsolationError> {
+        self.work(move |shared| shared.reconcile(living)).await
     }
 
     /// What went through a task's link; none for a task that has none.

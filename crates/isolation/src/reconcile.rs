@@ -39,13 +39,17 @@ impl Run {
 }
 
 impl Shared {
-    pub(crate) fn reconcile(&self, live: &BTreeSet<String>) -> Result<Done, IsolationError> {
+    pub(crate) fn reconcile(
+        &self,
+        living: impl FnOnce() -> BTreeSet<String>,
+    ) -> Result<Done, IsolationError> {
         let mut state = self.state();
+        let live = living();
         let mut run = Run::default();
         if !state.records.is_empty() {
             self.adopt(&mut state)?;
         }
-        self.tasks(&mut state, live, &mut run)?;
+        self.tasks(&mut state, &live, &mut run)?;
         self.strays(&state, &mut run)?;
         let settled = match state.programs() {
             Some(programs) if !state.records.is_empty() => Loopback::open(&self.options.records)

@@ -1,6 +1,6 @@
 //! Whose ports are enforced, with scripted engines and with real ones.
 
-use model::TaskPort;
+use model::{Protocol, TaskPort};
 
 use super::*;
 use crate::kernel_lab::task;

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use datapath::builds::{Build, with};
-use datapath::{Event, OwnedPort, cgroup_id};
+use datapath::{EVERYWHERE, Event, OwnedPort, cgroup_id};
 use model::Protocol::{self, Tcp, Udp};
 
 use crate::calls::{Call, Kind};
@@ -236,6 +236,27 @@ fn in_a_namespace_of_its_own_a_task_binds_what_it_likes() {
         bind(&mut owner, Tcp, false, at("0.0.0.0:0", foreign)),
         Ok(foreign)
     );
+}
+
+#[test]
+fn who_shares_the_hosts_address_is_held_to_its_ports_in_every_namespace() {
+    let mut lab = Bed::new();
+    let mut owner = client_in(&lab, "task");
+    let (_, id) = below(&lab, "task");
+    let [own, foreign] = free_ports();
+    let wanted = owners(id, &[(Tcp, own), EVERYWHERE]);
+    lab.datapath().set_owners(&wanted).unwrap();
+    assert_eq!(lab.datapath().owners(), wanted);
+    for place in ["host", "its own"] {
+        let mut bound = |port| bind(&mut owner, Tcp, false, at("0.0.0.0:0", port));
+        assert_denied(bound(foreign), place);
+        assert_eq!(bound(own), Ok(own), "{place}");
+        assert!(bound(0).is_ok(), "{place}");
+        assert_denied(bind(&mut owner, Udp, false, at("0.0.0.0:0", own)), place);
+        if place == "host" {
+            owner.leave_host();
+        }
+    }
 }
 
 #[test]

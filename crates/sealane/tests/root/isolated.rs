@@ -290,17 +290,18 @@ fn a_task_binds_its_ports_and_of_its_range() {
     let mut lab = Lab::new("isolated-bind", With::Native).unwrap();
     let bind = "/usr/bin/python3 -c 'import socket as s, sys; x = s.socket(); \
                 x.bind((\"0.0.0.0\", int(sys.argv[1]))); print(x.getsockname()[1])'";
-    let script = format!("{bind} $PORT0; {bind} 0");
+    let script = format!("{bind} $PORT0; {bind} 0; {bind} 8000 2>&1 | tail -n 1");
     let mut app = native_client("/bind", &json!([{"mode": "host"}]), &script);
     app["labels"] = json!({"sealane.ports": "isolate"});
     app["portDefinitions"] = json!([{"port": 0}]);
     lab.deploy(&app).unwrap();
     let printed = lab.printed("/bind").unwrap();
     let task = &lab.tasks("/bind").unwrap()[0];
-    let [own, chosen] = printed.lines().collect::<Vec<_>>()[..] else {
+    let [own, chosen, denied] = printed.lines().collect::<Vec<_>>()[..] else {
         panic!("{printed}");
     };
     assert_eq!(own, task["ports"][0].to_string());
+    assert!(denied.contains("Permission denied"), "{printed}");
     let statistics = statistics(&lab, task["id"].as_str().unwrap());
     let ports = &statistics["net_ephemeral_ports"];
     let range = ports["begin"].as_u64().unwrap()..=ports["end"].as_u64().unwrap();

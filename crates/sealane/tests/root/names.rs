@@ -1,5 +1,7 @@
 //! Names of tasks, as programs on the host and in containers ask for them.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use testlab::wait_for;
 
@@ -185,6 +187,22 @@ fn a_resolver_that_does_not_answer_is_not_enabled() {
     assert_eq!(told, "69\nresolv.conf\nnameserver 127.0.0.9\n");
 }
 
+/// A script in the place of systemctl that reloads as systemd-resolved does, and ends with
+/// `result`.
+fn stand_in(files: &Path, result: u8) {
+    let text = format!(
+        "#!/bin/sh\necho \"$@\" >> {files}/log\n[ $1 = is-active ] && exit 0\n\
+         list={files}/run/systemd/resolve/resolv.conf\n\
+         echo nameserver 10.0.0.2 > $list\n\
+         [ -e {files}/etc/systemd/resolved.conf.d/sealane.conf ] && \
+         echo nameserver 198.51.100.1 >> $list\nexit {result}\n",
+        files = files.display(),
+    );
+    let path = files.join("bin/systemctl");
+    std::fs::write(&path, text).unwrap();
+    run(std::process::Command::new("chmod").arg("755").arg(&path)).unwrap();
+}
+
 /// Where systemd-resolved answers, it is told, told to read that, and asked whether it did.
 /// A dnsmasq stands for it, and a script for systemctl.
 #[test]
@@ -197,20 +215,7 @@ fn systemd_resolved_is_told_to_reload() {
     std::fs::write(files.join("etc/resolv.conf"), "nameserver 127.0.0.53\n").unwrap();
     let log = files.join("log");
     let drop_in = files.join("etc/systemd/resolved.conf.d/sealane.conf");
-    let systemctl = |result: u8| {
-        let text = format!(
-            "#!/bin/sh\necho \"$@\" >> {log}\n[ $1 = is-active ] && exit 0\n\
-             list={files}/run/systemd/resolve/resolv.conf\n\
-             echo nameserver 10.0.0.2 > $list\n\
-             [ -e {drop_in} ] && echo nameserver 198.51.100.1 >> $list\nexit {result}\n",
-            log = log.display(),
-            files = files.display(),
-            drop_in = drop_in.display(),
-        );
-        let path = files.join("bin/systemctl");
-        std::fs::write(&path, text).unwrap();
-        run(std::process::Command::new("chmod").arg("755").arg(&path)).unwrap();
-    };
+    let systemctl = |result| stand_in(&files, result);
     let shell = |words: &str, server: &str| {
         let script = format!(
             "mount --bind {files}/etc /etc; mount --bind {files}/run/systemd /run/systemd
