@@ -214,6 +214,12 @@ __u32 bpf_get_prandom_u32(void) {
     return (word ^ word >> 31) >> 32;
 }
 
+long bpf_redirect_peer(__u32 link, __u64 flags) {
+    (void)link;
+    (void)flags;
+    abort();
+}
+
 __u64 bpf_get_netns_cookie(void *ctx) {
     (void)ctx;
     return the_netns;
