@@ -117,7 +117,7 @@ fn h3_another_layout_takes_over_with_the_first_table() {
         tally.failures.is_empty() && !tally.answers.is_empty(),
         "{tally:?}"
     );
-    for (directory, count) in [("links", HOOKS), ("maps", 22)] {
+    for (directory, count) in [("links", HOOKS), ("maps", 23)] {
         let pins = fs::read_dir(lab.options.pins.join(directory)).unwrap();
         assert_eq!(pins.count(), count, "{directory}");
     }
