@@ -16,7 +16,7 @@ set -euo pipefail
 build="clang llvm libelf-dev zlib1g-dev pkg-config protobuf-compiler gcc libc6-dev make"
 run="iproute2 iptables nftables docker.io containerd runc containernetworking-plugins busybox-static util-linux curl jq ca-certificates"
 dev="clang-format libclang-rt-14-dev dnsutils"
-test="golang-go musl-tools nodejs openjdk-17-jdk-headless python3 docker-registry skopeo apache2-utils openssl xz-utils bzip2 podman"
+test="golang-go musl-tools nodejs openjdk-17-jdk-headless python3 docker-registry skopeo apache2-utils openssl xz-utils bzip2 podman firewalld dbus"
 bench="haproxy dnsmasq-base unbound dnsperf"
 
 check=
@@ -55,6 +55,13 @@ if [ "$(id -u)" -ne 0 ]; then
     exit 77
   }
   as_root=sudo
+fi
+# Its package starts it, which would shut this host's ports; tests start their own.
+unit=/etc/systemd/system/firewalld.service
+if [[ " ${missing[*]} " == *" firewalld "* ]] && [ ! -e "$unit" ]; then
+  echo "setup: firewalld is installed masked, so that it does not start: $unit"
+  $as_root mkdir -p "${unit%/*}"
+  $as_root ln -s /dev/null "$unit"
 fi
 echo "setup: installing them with apt-get"
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq

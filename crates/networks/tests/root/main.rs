@@ -5,6 +5,7 @@
 mod crash;
 mod docker;
 mod fabric;
+mod firewalld;
 mod host;
 mod join;
 mod neighbours;
