@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::Protocol::Tcp;
+use testlab::wait_for;
 
 use crate::host::Host;
 use crate::peers::{Remote, ask, serve};
@@ -87,15 +88,10 @@ impl<'h> Firewalld<'h> {
     }
 
     fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
-        let begun = Instant::now();
-        while !is(self) {
-            let log = fs::read_to_string(self.host.path("firewalld.log")).unwrap_or_default();
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "waited in vain for {what}\n{log}"
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        wait_for(what, PATIENCE, || is(self).then_some(())).unwrap_or_else(|error| {
+            let log = fs::read_to_string(self.host.path("firewalld.log"));
+            panic!("{error}\n{}", log.unwrap_or_default())
+        });
     }
 }
 
