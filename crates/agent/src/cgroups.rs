@@ -7,6 +7,10 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use datapath::cgroup_id;
+
+use crate::housekeeping::chain;
+
 /// Characters of an id that Docker or containerd made up.
 const GENERATED: usize = 64;
 
@@ -37,6 +41,40 @@ pub(crate) fn whole(cgroup: &Path, container: &str) -> Option<PathBuf> {
         }
     }
     (cgroup != Path::new("/")).then(|| cgroup.to_owned())
+}
+
+/// The cgroup of a container by one of its processes, or `parent` if the container is below
+/// that; nothing if the process has ended.
+///
+/// # Errors
+/// That the container shares the host's root cgroup, after what it `cannot` do therefore.
+pub(crate) fn of_container(
+    mount: &Path,
+    (container, pid): (&str, u32),
+    parent: Option<&Path>,
+    cannot: impl FnOnce() -> String,
+) -> Result<Option<u64>, String> {
+    let Ok(cgroup) = of_process(pid) else {
+        return Ok(None);
+    };
+    let Some(whole) = whole(&cgroup, container) else {
+        return Err(format!(
+            "{}: it shares the root cgroup with the host; have its engine use cgroup v2",
+            cannot()
+        ));
+    };
+    let parent = parent.filter(|parent| whole.starts_with(parent));
+    let directory = below(mount, parent.unwrap_or(&whole));
+    match cgroup_id(&directory) {
+        Ok(id) => Ok(Some(id)),
+        Err(_) if !directory.exists() => Ok(None),
+        Err(error) => Err(chain(&error)),
+    }
+}
+
+/// Where a cgroup is below the mount.
+pub(crate) fn below(mount: &Path, cgroup: &Path) -> PathBuf {
+    mount.join(cgroup.strip_prefix("/").unwrap_or(cgroup))
 }
 
 /// The container that a cgroup belongs to, the outermost one: one that is known, or one

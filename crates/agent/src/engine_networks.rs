@@ -8,13 +8,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use engines::{EngineError, EngineEvent, VirtualNetwork, VirtualNetworks};
+use engines::{EngineError, VirtualNetwork, VirtualNetworks};
 use model::Timestamp;
 use networks::{Fabric, HolderKind};
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::hints::Hints;
+use crate::hints::{Hints, hinted};
 use crate::housekeeping::chain;
 use crate::report::Reports;
 
@@ -52,7 +51,8 @@ impl EngineNetworks {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PERIOD) => {}
                 () = self.changed(&wanted) => {}
-                () = an_engine_changed(&mut hints) => {}
+                // An engine came or went; one task's container is no reason.
+                () = hinted(&mut hints, |_| false) => {}
             }
         }
     }
@@ -133,9 +133,4 @@ impl EngineNetworks {
             tokio::time::sleep(GLANCE).await;
         }
     }
-}
-
-/// Returns when an engine came or went; one task's container is no reason.
-async fn an_engine_changed(hints: &mut broadcast::Receiver<EngineEvent>) {
-    while let Ok(EngineEvent { task: Some(_) }) = hints.recv().await {}
 }

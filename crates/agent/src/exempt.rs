@@ -27,7 +27,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::cgroups;
-use crate::hints::Hints;
+use crate::hints::{Hints, hinted};
 use crate::housekeeping::chain;
 use crate::options::Engines;
 use crate::report::Reports;
@@ -107,7 +107,7 @@ impl Exempt {
             loop {
                 tokio::select! {
                     () = &mut again => break,
-                    () = concerned(&mut hints, &wanted) => break,
+                    () = hinted(&mut hints, |task| wanted.contains_key(task)) => break,
                     () = known.others.changed(&mount) => break,
                     changed = states.changed() => {
                         if changed.is_err() {
@@ -189,7 +189,7 @@ impl Exempt {
                     id, pid: Some(pid), ..
                 }),
                 parent,
-            ) => running(mount, &id, pid, parent.as_deref()),
+            ) => of_container(mount, &id, pid, parent.as_deref()),
             (_, Some(parent)) => made(mount, &parent).map(Some),
             (_, None) => Ok(None),
         };
@@ -214,48 +214,15 @@ fn wanted(state: &State, node: &NodeId) -> BTreeMap<TaskId, ContainerType> {
         .collect()
 }
 
-/// Returns when an engine hints at a task that has opted out, or at everything.
-async fn concerned(
-    hints: &mut broadcast::Receiver<EngineEvent>,
-    wanted: &BTreeMap<TaskId, ContainerType>,
-) {
-    loop {
-        match hints.recv().await {
-            Ok(EngineEvent { task: Some(task) }) if !wanted.contains_key(&task) => {}
-            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-        }
-    }
-}
-
-/// The cgroup of a container by one of its processes; nothing if that has ended.
-fn cgroup_of(mount: &Path, container: &str, pid: u32) -> Result<Option<u64>, String> {
-    running(mount, container, pid, None)
-}
-
-/// As above, but `parent` if the container is below that.
-fn running(
+/// The cgroup of a container by one of its processes, or `parent` if it is below that.
+fn of_container(
     mount: &Path,
     container: &str,
     pid: u32,
     parent: Option<&Path>,
 ) -> Result<Option<u64>, String> {
-    let Ok(cgroup) = cgroups::of_process(pid) else {
-        return Ok(None);
-    };
-    let Some(whole) = cgroups::whole(&cgroup, container) else {
-        return Err(format!(
-            "container {container} cannot opt out: it shares the root cgroup with the host; \
-             have its engine use cgroup v2"
-        ));
-    };
-    let parent = parent.filter(|parent| whole.starts_with(parent));
-    let directory = below(mount, parent.unwrap_or(&whole));
-    match cgroup_id(&directory) {
-        Ok(id) => Ok(Some(id)),
-        Err(_) if !directory.exists() => Ok(None),
-        Err(error) => Err(chain(&error)),
-    }
+    let cannot = || format!("container {container} cannot opt out");
+    cgroups::of_container(mount, (container, pid), parent, cannot)
 }
 
 /// The cgroups of the configuration.
@@ -264,7 +231,7 @@ fn configured(mount: &Path, paths: &[PathBuf], failures: &mut Vec<String>) -> BT
     for path in paths {
         let directory = match path.starts_with(mount) {
             true => path.clone(),
-            false => below(mount, path),
+            false => cgroups::below(mount, path),
         };
         if directory == mount {
             failures.push(format!(
@@ -280,10 +247,6 @@ fn configured(mount: &Path, paths: &[PathBuf], failures: &mut Vec<String>) -> BT
         }
     }
     found
-}
-
-fn below(mount: &Path, cgroup: &Path) -> PathBuf {
-    mount.join(cgroup.strip_prefix("/").unwrap_or(cgroup))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use engines::{Engine, EngineEvent};
 use futures::StreamExt;
+use model::TaskId;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +61,20 @@ impl Hints {
     pub(crate) fn send(&self, event: EngineEvent) {
         // Nobody listening is fine: whoever begins to listen looks at everything.
         drop(self.0.send(event));
+    }
+}
+
+/// Returns when an engine hints at a task that `matters`, or at everything.
+pub(crate) async fn hinted(
+    hints: &mut broadcast::Receiver<EngineEvent>,
+    matters: impl Fn(&TaskId) -> bool,
+) {
+    loop {
+        match hints.recv().await {
+            Ok(EngineEvent { task: Some(task) }) if !matters(&task) => {}
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
     }
 }
 

@@ -3,14 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use engines::EngineEvent;
 use model::TaskId;
 use networks::{Forwarding, Networks};
 use store::Mirror;
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::hints::Hints;
+use crate::hints::{Hints, hinted};
 use crate::report::Reports;
 
 /// How often everything is looked at; Docker rewrites its chains when it starts.
@@ -42,7 +40,8 @@ impl Housekeeping {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PERIOD) => {}
-                () = an_engine_changed(&mut hints) => {}
+                // An engine came or went; one task's container is no reason.
+                () = hinted(&mut hints, |_| false) => {}
             }
         }
     }
@@ -86,11 +85,6 @@ impl Housekeeping {
         id.parse::<TaskId>()
             .is_ok_and(|task| state.tasks.contains_key(&task) || state.has_unreadable_task(&task))
     }
-}
-
-/// Returns when an engine came or went; one task's container is no reason.
-async fn an_engine_changed(hints: &mut broadcast::Receiver<EngineEvent>) {
-    while let Ok(EngineEvent { task: Some(_) }) = hints.recv().await {}
 }
 
 /// An error with everything that caused it, once each.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use datapath::{EVERYWHERE, OwnedPort, cgroup_id, find_cgroup2};
+use datapath::{EVERYWHERE, OwnedPort, find_cgroup2};
 use engines::{Container, EngineEvent};
 use mesos::ContainerType;
 use model::{NodeId, Task, TaskId};
@@ -27,7 +27,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::cgroups;
-use crate::hints::Hints;
+use crate::hints::{Hints, hinted};
 use crate::housekeeping::chain;
 use crate::isolation;
 use crate::options::Engines;
@@ -94,7 +94,7 @@ impl Owners {
             loop {
                 tokio::select! {
                     () = &mut again => break,
-                    () = concerned(&mut hints, &wanted) => break,
+                    () = hinted(&mut hints, |task| wanted.contains_key(task)) => break,
                     changed = states.changed() => {
                         if changed.is_err() {
                             return std::future::pending().await;
@@ -190,7 +190,8 @@ impl Owners {
         else {
             return Ok(None);
         };
-        of_container(mount, &id, pid).map_err(Trouble::Told)
+        let cannot = || format!("the ports of container {id} cannot be enforced");
+        cgroups::of_container(mount, (&id, pid), None, cannot).map_err(Trouble::Told)
     }
 }
 
@@ -209,43 +210,6 @@ fn ports(task: &Task) -> BTreeSet<OwnedPort> {
     let given = given.filter_map(|port| Some((port.protocol, port.host_port?)));
     let isolated = isolation::is_isolated(task).then_some(EVERYWHERE);
     given.chain(isolated).collect()
-}
-
-/// The cgroup of a container by one of its processes; nothing if that has ended.
-fn of_container(mount: &Path, container: &str, pid: u32) -> Result<Option<u64>, String> {
-    let Ok(cgroup) = cgroups::of_process(pid) else {
-        return Ok(None);
-    };
-    let Some(whole) = cgroups::whole(&cgroup, container) else {
-        return Err(format!(
-            "the ports of container {container} cannot be enforced: it shares the root cgroup \
-             with the host; have its engine use cgroup v2"
-        ));
-    };
-    let directory = below(mount, &whole);
-    match cgroup_id(&directory) {
-        Ok(id) => Ok(Some(id)),
-        Err(_) if !directory.exists() => Ok(None),
-        Err(error) => Err(chain(&error)),
-    }
-}
-
-/// Returns when an engine hints at a task whose ports are enforced, or at everything.
-async fn concerned(
-    hints: &mut broadcast::Receiver<EngineEvent>,
-    wanted: &BTreeMap<TaskId, Wanted>,
-) {
-    loop {
-        match hints.recv().await {
-            Ok(EngineEvent { task: Some(task) }) if !wanted.contains_key(&task) => {}
-            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-        }
-    }
-}
-
-fn below(mount: &Path, cgroup: &Path) -> PathBuf {
-    mount.join(cgroup.strip_prefix("/").unwrap_or(cgroup))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use datapath::{cgroup_id, find_cgroup2};
 use engines::{Engine, EngineError};
 use model::{Task, TaskId};
 
-use super::below;
+use crate::cgroups;
 use crate::housekeeping::chain;
 use crate::services::Kernel;
 
@@ -101,7 +101,7 @@ impl Beforehand {
 pub(super) fn made(mount: &Path, cgroup: &Path) -> Result<u64, String> {
     // Nothing is made where another filesystem is.
     cgroup_id(mount).map_err(|error| chain(&error))?;
-    let directory = below(mount, cgroup);
+    let directory = cgroups::below(mount, cgroup);
     fs::create_dir_all(&directory)
         .map_err(|error| format!("cgroup {} cannot be made: {error}", directory.display()))?;
     cgroup_id(&directory).map_err(|error| chain(&error))

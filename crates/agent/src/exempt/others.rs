@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 
-use super::{LIMIT, cgroup_of};
+use super::{LIMIT, of_container};
 
 /// How often the list of containers is read although there was no news.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -187,7 +187,7 @@ async fn next(news: &mut Option<BoxStream<'static, News>>) -> Option<News> {
 fn opted_out(mount: &Path, found: &Sighting) -> Result<Option<u64>, String> {
     match (vip::translate(&found.labels), found.pid) {
         (Ok(true), _) | (Ok(false), None) => Ok(None),
-        (Ok(false), Some(pid)) => cgroup_of(mount, &found.id, pid),
+        (Ok(false), Some(pid)) => of_container(mount, &found.id, pid, None),
         (Err(error), _) => Err(format!("container {}: {error}", found.name)),
     }
 }

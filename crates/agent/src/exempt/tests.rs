@@ -11,8 +11,8 @@ fn paths_of_the_configuration_are_checked() {
     assert!(failures[0].contains("root of all cgroups"), "{failures:?}");
     assert!(failures[1].contains("no/such/cgroup"), "{failures:?}");
     assert_eq!(failures.len(), 2);
-    assert_eq!(below(&mount, Path::new("/a/b")), mount.join("a/b"));
-    assert_eq!(below(&mount, Path::new("a/b")), mount.join("a/b"));
+    assert_eq!(cgroups::below(&mount, Path::new("/a/b")), mount.join("a/b"));
+    assert_eq!(cgroups::below(&mount, Path::new("a/b")), mount.join("a/b"));
 }
 
 mod root {
@@ -361,9 +361,13 @@ mod root {
     #[tokio::test]
     async fn a_container_in_the_root_cgroup_is_refused() {
         let mount = find_cgroup2().unwrap();
-        assert_eq!(cgroup_of(&mount, "c", u32::MAX), Ok(None), "it has ended");
+        assert_eq!(
+            of_container(&mount, "c", u32::MAX, None),
+            Ok(None),
+            "it has ended"
+        );
         let cgroup = cgroups::of_process(std::process::id()).unwrap();
-        let found = cgroup_of(&mount, "c", std::process::id());
+        let found = of_container(&mount, "c", std::process::id(), None);
         match cgroup == Path::new("/") {
             true => assert!(found.unwrap_err().contains("shares the root cgroup")),
             false => assert!(found.unwrap().is_some()),

@@ -14,7 +14,8 @@ use engines::{Engine, EngineError};
 use model::{Task, TaskId};
 use vip::PortRule;
 
-use super::{below, ports};
+use super::ports;
+use crate::cgroups;
 use crate::housekeeping::chain;
 use crate::services::Kernel;
 
@@ -81,7 +82,7 @@ impl Before {
         let mount = find_cgroup2().map_err(|error| chain(&error))?;
         // Nothing is made where another filesystem is.
         cgroup_id(&mount).map_err(|error| chain(&error))?;
-        let directory = below(&mount, cgroup);
+        let directory = cgroups::below(&mount, cgroup);
         fs::create_dir_all(&directory)
             .map_err(|error| format!("cgroup {} cannot be made: {error}", directory.display()))?;
         let relied = Relied {
