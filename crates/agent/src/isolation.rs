@@ -45,7 +45,7 @@ pub(crate) trait Keeper: Send + Sync {
 #[async_trait]
 impl Keeper for Isolation {
     async fn reconcile(&self, living: Living) -> Result<Done, IsolationError> {
-        self.reconcile_living(living).await
+        Isolation::reconcile(self, living).await
     }
 }
 

@@ -56,23 +56,15 @@ impl Isolation {
     }
 
     /// Makes all as it is recorded: programs on interfaces that are new, links and ports of
-    /// tasks in `live`; and removes what no living task has, whether a record is left of
-    /// it, a link or a namespace. After a restart this takes over what runs. A task that was
-    /// attached within the last five seconds is left, since `live` may be older.
+    /// tasks that live; and removes what no living task has, whether a record is left of
+    /// it, a link or a namespace. After a restart this takes over what runs.
+    ///
+    /// Who lives is asked when nothing is attached meanwhile: a task that begins while this
+    /// waits for its turn must not pass for a dead one.
     ///
     /// # Errors
     /// The first thing that could not be done; everything else was.
-    pub async fn reconcile(&self, live: &BTreeSet<String>) -> Result<Done, IsolationError> {
-        let live = live.clone();
-        self.reconcile_living(move || live).await
-    }
-
-    /// [`Isolation::reconcile`], asking who lives when nothing is attached meanwhile: a task
-    /// that begins while this waits for its turn must not pass for a dead one.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn reconcile_living(
+    pub async fn reconcile(
         &self,
         living: impl FnOnce() -> BTreeSet<String> + Send + 'static,
     ) -> Result<Done, IsolationError> {

@@ -2,7 +2,6 @@
 //! namespaces and programs.
 
 use std::collections::{BTreeSet, HashSet};
-use std::time::Duration;
 
 use netlink::{Route, Socket};
 
@@ -12,9 +11,6 @@ use crate::programs::Program;
 use crate::records::Record;
 use crate::shared::{Shared, State};
 use crate::{Done, IsolationError, plumb};
-
-/// For so long a task that was attached is let be: who lives was found out before the call.
-const NEW: Duration = Duration::from_secs(5);
 
 /// What one run did, and the first thing that it could not do.
 #[derive(Default)]
@@ -88,9 +84,7 @@ impl Shared {
         let socket = open()?;
         let routes = socket.routes().map_err(looking)?;
         for record in state.records.list() {
-            let attached = state.attached.get(&record.id);
-            let is_new = attached.is_some_and(|since| since.elapsed() < NEW);
-            if !live.contains(&record.id) && !is_new {
+            if !live.contains(&record.id) {
                 let gone = self.unmake(state, &record);
                 if run.note(gone).is_some() {
                     run.did.collected.push(record.id);

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use netlink::Direction;
 
@@ -38,8 +37,6 @@ pub(crate) struct State {
     programs: Option<Programs>,
     /// Index of each task's link.
     pub(crate) links: BTreeMap<String, u32>,
-    /// When tasks were attached, of those that this process has.
-    pub(crate) attached: BTreeMap<String, Instant>,
     /// Whether the host's interfaces are known to be as they were before the first task.
     pub(crate) closed: bool,
     /// How many tasks there were, so that what was given back rests.
@@ -61,7 +58,6 @@ impl Shared {
             records,
             programs: None,
             links: BTreeMap::new(),
-            attached: BTreeMap::new(),
             closed: false,
             given,
         });
@@ -85,10 +81,7 @@ impl Shared {
         self.check_ports(&state, &record, known.as_ref())?;
         state.records.put(record.clone())?;
         match self.make(&mut state, &record, known.as_ref()) {
-            Ok(()) => {
-                state.attached.insert(record.id.clone(), Instant::now());
-                Ok(record.isolated())
-            }
+            Ok(()) => Ok(record.isolated()),
             Err(error) => {
                 // What was there before stays, for the reconciler to repair.
                 if known.is_none()
@@ -239,7 +232,6 @@ impl Shared {
         }
         plumb::remove(&record.link, &record.netns)?;
         state.links.remove(&record.id);
-        state.attached.remove(&record.id);
         state.records.remove(record)?;
         if state.records.is_empty() {
             self.close(state)?;

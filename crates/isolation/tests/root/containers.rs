@@ -99,7 +99,7 @@ fn an_interface_that_is_made_later_gets_the_program() {
     let task = node.task(&isolation, "a", &[31000]);
     let container = container(&node);
     let done = node
-        .run(isolation.reconcile(&crate::lab::live(&["a"])))
+        .run(isolation.reconcile(|| crate::lab::live(&["a"])))
         .unwrap();
     assert_eq!(done.interfaces, ["docker0"]);
     reached(&node, &container, &task);
@@ -126,7 +126,7 @@ fn dockers_own_containers_reach_tasks_and_are_reached() {
     let mut words: Vec<&str> = run.split(' ').collect();
     words.extend(["sh", "-c", "nc -ll -p 80 -e echo container"]);
     docker.docker(&words).unwrap();
-    node.run(isolation.reconcile(&crate::lab::live(&["a"])))
+    node.run(isolation.reconcile(|| crate::lab::live(&["a"])))
         .unwrap();
     for (address, port) in [(node.address(), 8080), (LOCALHOST, 8080), (LOCALHOST, 8081)] {
         let said = testlab::wait_for("the container", std::time::Duration::from_secs(5), || {

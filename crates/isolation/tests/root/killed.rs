@@ -36,8 +36,8 @@ fn whatever_a_killed_daemon_leaves_is_collected() {
         std::fs::remove_file(path).unwrap();
 
         let next = node.isolation();
-        node.run(next.reconcile(&live(&["kept"]))).unwrap();
-        let done = node.run(next.reconcile(&live(&["kept"]))).unwrap();
+        node.run(next.reconcile(|| live(&["kept"]))).unwrap();
+        let done = node.run(next.reconcile(|| live(&["kept"]))).unwrap();
         assert!(done.is_nothing() && done.kept == 1, "{done:?}");
         assert_eq!(node.sh("ip -br link | grep -c slport").trim(), "1");
         assert_eq!(

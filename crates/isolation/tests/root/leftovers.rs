@@ -1,9 +1,12 @@
 //! What a daemon that was killed half-way leaves.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
+use model::Protocol::Tcp;
 use netlink::netns;
 
-use crate::lab::{LOCALHOST, Node, live};
-use model::Protocol::Tcp;
+use crate::lab::{LOCALHOST, Node, live, wanted};
 
 #[test]
 fn a_record_without_anything_is_collected() {
@@ -24,22 +27,36 @@ fn a_record_without_anything_is_collected() {
 
     let next = node.isolation();
     assert!(node.run(next.recorded("a")).unwrap().is_some());
-    let done = node.run(next.reconcile(&live(&[]))).unwrap();
+    let done = node.run(next.reconcile(|| live(&[]))).unwrap();
     assert_eq!(done.collected, ["a"]);
     assert_eq!(node.run(next.recorded("a")).unwrap(), None);
     assert!(!node.path("records").join(link).exists());
 }
 
 #[test]
-fn a_task_that_was_attached_a_moment_ago_is_left() {
+fn who_lives_is_asked_when_nobody_is_attached_meanwhile() {
     let node = Node::new("left5");
     let isolation = node.isolation();
-    node.task(&isolation, "a", &[31000]);
-    let done = node.run(isolation.reconcile(&live(&[]))).unwrap();
-    assert_eq!((done.kept, done.is_nothing()), (1, true));
-    // The next daemon was not asked for it.
-    let done = node.run(node.isolation().reconcile(&live(&[]))).unwrap();
-    assert_eq!((done.kept, done.collected), (0, vec!["a".to_owned()]));
+    let attaching = isolation.clone();
+    let work = async move {
+        let runtime = tokio::runtime::Handle::current();
+        let (attached, hears) = mpsc::channel();
+        let other = attaching.clone();
+        // Somebody begins while it is told who lives, and is not among them.
+        let living = move || {
+            runtime.spawn(async move { attached.send(other.attach("a", &wanted(&[31000])).await) });
+            let early = hears.recv_timeout(Duration::from_millis(300));
+            assert!(early.is_err(), "it was attached meanwhile");
+            live(&[])
+        };
+        attaching.reconcile(living).await.unwrap()
+    };
+    let done = node.run(work);
+    assert_eq!((done.kept, done.is_nothing()), (0, true));
+    // One that nobody knows of goes, however new it is.
+    node.task(&isolation, "b", &[31001]);
+    let done = node.run(isolation.reconcile(|| live(&["a"]))).unwrap();
+    assert_eq!(done.collected, ["b"]);
 }
 
 #[test]
@@ -88,7 +105,7 @@ fn links_and_namespaces_without_a_record_are_collected() {
     node.sh("ip link add slportal type bridge && ip link add slport0000cafe type bridge");
 
     let next = node.isolation();
-    let done = node.run(next.reconcile(&live(&["a", "b"]))).unwrap();
+    let done = node.run(next.reconcile(|| live(&["a", "b"]))).unwrap();
     let mut collected = vec![link.clone(), "slport0badcafe".to_owned()];
     collected.sort();
     assert_eq!((done.collected, done.kept), (collected, 1));
@@ -116,7 +133,7 @@ fn programs_without_tasks_are_taken_away() {
         .unwrap()
         .to_owned();
     std::fs::remove_file(node.path("records").join(link)).unwrap();
-    let done = node.run(node.isolation().reconcile(&live(&[]))).unwrap();
+    let done = node.run(node.isolation().reconcile(|| live(&[]))).unwrap();
     let mut interfaces = done.interfaces;
     interfaces.sort();
     assert_eq!(interfaces, ["eth0", "eth0-far", "lo"]);
@@ -125,6 +142,6 @@ fn programs_without_tasks_are_taken_away() {
         node.sh("cat /proc/sys/net/ipv4/conf/lo/accept_local"),
         "0\n"
     );
-    let done = node.run(node.isolation().reconcile(&live(&[]))).unwrap();
+    let done = node.run(node.isolation().reconcile(|| live(&[]))).unwrap();
     assert!(done.is_nothing());
 }

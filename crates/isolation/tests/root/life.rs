@@ -112,7 +112,7 @@ fn connections_outlive_the_daemon() {
     drop(isolation);
     assert_eq!(ask(), before, "without a daemon");
     let again = node.isolation();
-    let done = node.run(again.reconcile(&live(&["a", "b"]))).unwrap();
+    let done = node.run(again.reconcile(|| live(&["a", "b"]))).unwrap();
     assert_eq!((done.kept, done.is_nothing()), (2, true), "{done:?}");
     assert_eq!(ask(), before, "with the next daemon");
     // New ones work as well, and the next daemon knows what is taken.
@@ -134,7 +134,6 @@ fn what_somebody_took_away_comes_back() {
     let isolation = node.isolation();
     let task = node.task(&isolation, "a", &[31000]);
     task.place.serve("a", [0, 0, 0, 0], 31000);
-    let living = live(&["a"]);
     for harm in [
         "tc qdisc del dev lo clsact",
         "tc qdisc del dev $link clsact",
@@ -146,9 +145,9 @@ fn what_somebody_took_away_comes_back() {
         node.sh(&format!(
             "link=$(basename $(ls -d /proc/sys/net/ipv4/conf/slport*)); {harm}"
         ));
-        let done = node.run(isolation.reconcile(&living)).unwrap();
+        let done = node.run(isolation.reconcile(|| live(&["a"]))).unwrap();
         assert!(!done.is_nothing(), "{harm}");
-        let done = node.run(isolation.reconcile(&living)).unwrap();
+        let done = node.run(isolation.reconcile(|| live(&["a"]))).unwrap();
         assert!(done.is_nothing(), "{harm}: {done:?}");
         for protocol in [Tcp, Udp] {
             let answer = node.place().ask(protocol, LOCALHOST, 31000);

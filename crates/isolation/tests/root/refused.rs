@@ -110,7 +110,7 @@ fn what_could_not_be_made_is_collected() {
     let isolation = node.isolation();
     assert!(node.run(isolation.attach("a", &wanted(&[31000]))).is_err());
     std::fs::remove_file(node.path("namespaces")).unwrap();
-    node.run(isolation.reconcile(&live(&[]))).unwrap();
+    node.run(isolation.reconcile(|| live(&[]))).unwrap();
     assert_eq!(node.run(isolation.recorded("a")).unwrap(), None);
     node.task(&isolation, "b", &[31000]);
 }
